@@ -1,0 +1,95 @@
+"""A model as a value, and the one way to write and to read it: network, class names, preprocessing, weights, facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..arch.spec import Arch
+from ..data.preprocess import Preprocess
+from ..errors import LinnetError, WeightsError
+from ..nn.build import build
+from ..nn.net import Net
+from .tensors import read_tensors, write_tensors
+
+NAMES = ("best.safetensors", "weights.safetensors")  # of a run's folder, of a bundle
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is needed to use a network again, and what is known of it (metrics, licence, source)."""
+
+    arch: Arch
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    state: Mapping[str, Tensor]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def net(self) -> Net:
+        """The network with these weights, in evaluation mode.
+
+        Raises: WeightsError when the weights are not those of the network.
+        """
+        net = build(self.arch)
+        load_exactly(net, self.state, what=self.arch.name)
+        return net.eval()
+
+
+def write_model(path: str | Path, model: Model) -> str:
+    """Write `model` as one safetensors file, whole or not at all; returns the SHA-256 of its content.
+
+    Raises: WeightsError when there is no room; an older file stays as it was.
+    """
+    facts = {
+        "arch": model.arch.to_json(),
+        "classes": list(model.classes),
+        "preprocess": model.preprocess.to_json(),
+        "facts": dict(model.facts),
+    }
+    return write_tensors(path, model.state, facts, kind="model")
+
+
+def read_model(path: str | Path) -> Model:
+    """The model in a file, a run's folder (best.safetensors) or a bundle's folder (weights.safetensors).
+
+    No code is ever run: pickles (.pt, .pth) are refused.
+    Raises: WeightsError for whatever is missing, damaged or no model.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [path / name for name in NAMES if (path / name).is_file()]
+        if not found:
+            raise WeightsError(f"{path}: neither a run nor a bundle ({' or '.join(NAMES)} is missing). Give another folder.")
+        path = found[0]
+    if path.suffix in (".pt", ".pth", ".bin", ".pkl", ".ckpt") and path.name != "last.ckpt":
+        raise WeightsError(f"{path}: pickled weights can run code, so they are not read. Give a .safetensors file.")
+    state, facts = read_tensors(path, kind="model", remedy="Give a run's best.safetensors, a bundle or a fresh copy.")
+    try:
+        return Model(
+            arch=Arch.from_json(facts["arch"]),
+            classes=tuple(facts["classes"]),
+            preprocess=Preprocess.from_json(facts["preprocess"]),
+            state=state,
+            facts=facts["facts"],
+        )
+    except (LinnetError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: cannot be understood ({error}). Write it again with this version of Linnet.") from error
+
+
+def load_exactly(net: Net, state: Mapping[str, Tensor], *, what: str) -> None:
+    """Copy `state` into `net`: every name once, every shape equal.
+
+    Raises: WeightsError that names the first tensors which do not fit.
+    """
+    own = net.state_dict()
+    missing, left = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shapes = [n for n in own if n in state and own[n].shape != state[n].shape]
+    for problem, names in (("has no", missing), ("has an unknown", left), ("has another shape for", shapes)):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise WeightsError(f"The weights of {what} do not fit: the file {problem} {names[0]}{more}. Give its own weights.")
+    net.load_state_dict(dict(state))

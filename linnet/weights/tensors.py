@@ -1,0 +1,115 @@
+"""Named tensors and facts in one safetensors file, under one SHA-256: whole and right, or refused. Never pickle.
+
+safetensors notices a missing byte but not a flipped bit, so the hash covers every tensor's name, type, shape and bytes
+and the facts beside them. A file is written beside its place, read back, compared, and only then renamed into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import WeightsError
+from ..files import written_whole
+
+SCHEMA = 1
+
+
+class DiskFull(WeightsError):
+    """There is no room to write; whatever was there before is untouched."""
+
+    exit_code = 74  # sysexits.h EX_IOERR: a script can tell it from a mistake in the settings
+
+
+def hash_tensors(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """SHA-256 over `text` and each tensor's name, dtype, shape and bytes, in the order of the names.
+
+    Memory layout (channels-last or not) and device do not count: equal values have equal hashes.
+    """
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, kind: str) -> str:
+    """Write `path` whole or not at all, and return the SHA-256 that its metadata carries.
+
+    Raises: DiskFull when there is no room, WeightsError when what was written does not read back as it was.
+    """
+    path = Path(path)
+    text = json.dumps({**facts, "kind": kind, "schema": SCHEMA}, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    # A clone only where two names share memory or the layout is not the plain one: safetensors takes neither.
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    seen: set[int] = set()
+    for name, tensor in plain.items():
+        if tensor.data_ptr() in seen:
+            plain[name] = tensor.clone()
+        seen.add(tensor.data_ptr())
+    sha256 = hash_tensors(plain, text)
+    needed = sum(tensor.nbytes for tensor in plain.values()) + len(text)
+    try:
+        with written_whole(path) as temporary:
+            save_file(plain, temporary, metadata={"linnet": text, "sha256": sha256})
+            temporary.chmod(0o644)
+            _, read_back = _read(temporary)
+            if read_back != sha256:
+                raise WeightsError(f"{path}: what was written does not read back; the disk or memory is faulty. Check both.")
+    except (OSError, SafetensorError) as error:
+        free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
+        raise DiskFull(
+            f"{path}: could not be written ({error}); {needed:,} bytes needed, {free:,} bytes free."
+            " What was there before is untouched. Free some space and try again."
+        ) from error
+    return sha256
+
+
+def read_tensors(path: str | Path, *, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the facts of a file that `write_tensors` wrote.
+
+    `remedy` is the sentence that ends every refusal: what to do when this file cannot be used.
+    Raises: WeightsError for a file that is missing, damaged, of another kind or of a newer schema.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file. {remedy}")
+    try:
+        (tensors, text), found = _read(path)
+        with safe_open(path, framework="pt") as file:
+            expected = (file.metadata() or {}).get("sha256")
+    except (OSError, SafetensorError, ValueError, KeyError, MemoryError, RuntimeError) as error:
+        raise WeightsError(f"{path}: damaged or no file of Linnet's ({_one_line(error)}). {remedy}") from error
+    if found != expected:
+        raise WeightsError(f"{path}: damaged (its bytes do not have the hash that was written with them). {remedy}")
+    facts = json.loads(text)
+    if facts["kind"] != kind:
+        raise WeightsError(f"{path}: holds a {facts['kind']}, not a {kind}. {remedy}")
+    if facts["schema"] > SCHEMA:
+        raise WeightsError(
+            f"{path}: written by a newer Linnet (schema {facts['schema']}; this one reads up to {SCHEMA})."
+            " Upgrade with: pip install -U linnet-vision"
+        )
+    return tensors, facts
+
+
+def _read(path: Path) -> tuple[tuple[dict[str, Tensor], str], str]:
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {})["linnet"]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)
+    return (tensors, text), hash_tensors(tensors, text)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."
