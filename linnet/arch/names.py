@@ -1,0 +1,67 @@
+"""Every network by name, as timm calls it, with the spellings of torchvision, Keras and the papers as aliases."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from functools import cache
+
+from ..errors import SettingError, did_you_mean
+from . import efficientnet, mnasnet, mobilenet
+from .spec import Arch
+
+# torchvision's and Keras' names, and the papers' own; lower case, "-" and "." written "_".
+ALIASES = {
+    "mobilenet": "mobilenetv1_100",
+    "mobilenet_v1": "mobilenetv1_100",
+    "mobilenet_v2": "mobilenetv2_100",
+    "mobilenetv2": "mobilenetv2_100",
+    "mobilenet_v3_large": "mobilenetv3_large_100",
+    "mobilenet_v3_small": "mobilenetv3_small_100",
+    "mobilenetv3large": "mobilenetv3_large_100",
+    "mobilenetv3small": "mobilenetv3_small_100",
+    "mnasnet_a1": "semnasnet_100",
+    "mnasnet_b1": "mnasnet_100",
+    "mnasnet0_5": "mnasnet_050",
+    "mnasnet0_75": "mnasnet_075",
+    "mnasnet1_0": "mnasnet_100",
+    "mnasnet1_3": "mnasnet_130",
+    **{f"efficientnetb{i}": f"efficientnet_b{i}" for i in range(9)},
+    **{f"efficientnet_v2_{s}": f"efficientnetv2_{s}" for s in ("s", "m", "l", "xl", "b0", "b1", "b2", "b3")},
+    **{f"efficientnetv2{s}": f"efficientnetv2_{s}" for s in ("s", "m", "l", "xl", "b0", "b1", "b2", "b3")},
+}
+
+
+@cache
+def known() -> dict[str, Arch]:
+    return {arch.name: arch for family in (mobilenet, mnasnet, efficientnet) for arch in family.ARCHS}
+
+
+def find(name: str) -> Arch:
+    """The Arch of that name or alias.
+
+    Raises SettingError with the nearest names when there is none.
+
+    >>> find("EfficientNet-B0").name
+    'efficientnet_b0'
+    """
+    if name in known():
+        return known()[name]
+    plain = name.lower().replace("-", "_").replace(".", "_")
+    plain = ALIASES.get(plain, plain)
+    if plain in known():
+        return known()[plain]
+    raise SettingError(
+        f"No network is called {name!r}.{did_you_mean(plain, [*known(), *ALIASES])} `linnet archs` lists them all."
+    )
+
+
+def archs(pattern: str = "*") -> list[str]:
+    """List the networks that Linnet can build.
+
+    Args:
+        pattern: Show only names that match, such as "mobilenet*" or "*lite*".
+    """
+    names = [name for name in known() if fnmatch(name, pattern) or fnmatch(name, f"*{pattern}*")]
+    if not names:
+        raise SettingError(f"No network matches {pattern!r}.{did_you_mean(pattern, known())} Try `linnet archs`.")
+    return names

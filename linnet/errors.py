@@ -1,0 +1,40 @@
+"""What Linnet says when it cannot go on. Every message ends with what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LinnetError(Exception):
+    """A mistake the user can mend: one clear line, no traceback, exit code 1."""
+
+
+class DataError(LinnetError):
+    """The photos, or the folder that holds them, cannot be used as they are."""
+
+
+class SettingError(LinnetError):
+    """A name, recipe or flag has a value that is not allowed."""
+
+
+class WeightsError(LinnetError):
+    """Weights, a checkpoint or a bundle are missing, damaged or do not fit."""
+
+
+class TrainingError(LinnetError):
+    """Training cannot go on; the last good state is on disk."""
+
+
+class ProofError(LinnetError):
+    """An exported model does not predict what the network predicts."""
+
+
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+    """The nearest allowed names as a sentence, or nothing.
+
+    >>> did_you_mean("efficientnet_bo", ["efficientnet_b0", "resnet50"])
+    " Did you mean 'efficientnet_b0'?"
+    """
+    near = get_close_matches(given.lower(), sorted(set(allowed)), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""

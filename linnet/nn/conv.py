@@ -1,0 +1,170 @@
+"""What convolutional families share: convolution with norm and activation, squeeze-and-excitation, residuals, pooling."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..arch.spec import Act, Classifier, Conv, Dropout, Layer, Linear, MaxPool, Norm, Pool, Style
+from .module import module
+
+ACTS: dict[Act, type[nn.Module]] = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "silu": nn.SiLU,
+    "hswish": nn.Hardswish,
+    "gelu": nn.GELU,
+}
+
+
+def activation(act: Act) -> nn.Module:
+    """In place where the function allows it: its input is a norm's output that nothing else reads."""
+    return ACTS[act]() if act in ("identity", "gelu") else ACTS[act](inplace=True)
+
+
+def norm(c: int, style: Style) -> nn.Module:
+    """The network's norm over a map of `c` channels."""
+    match style.norm:
+        case "batch":
+            return nn.BatchNorm2d(c, eps=style.eps, momentum=style.momentum)
+        case "layer":
+            return LayerNorm(c, eps=style.eps)
+        case "none":
+            return nn.Identity()
+
+
+class LayerNorm(nn.LayerNorm):
+    """Over the channels of a map [B, C, H, W], of tokens [B, N, C] or of a vector [B, C]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim == 4:
+            return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(input)
+
+
+class ConvNorm(nn.Conv2d):
+    """k x k convolution without bias, norm, activation: [B, cin, H, W] -> [B, cout, ceil(H / stride), ...].
+
+    It is a convolution that owns its norm, so that a state dict reads `depthwise.weight`, `depthwise.norm.weight`.
+    """
+
+    def __init__(self, cin: int, cout: int, k: int, style: Style, *, stride: int = 1, groups: int = 1,
+                 dilation: int = 1, pad: int | None = None, act: Act | None = None) -> None:  # fmt: skip
+        # TensorFlow's "same" pads by the input's size; it differs from the symmetric kind only where there is a stride.
+        self.same = style.pad == "same" and stride > 1 and pad is None
+        symmetric = dilation * (k - 1) // 2 if pad is None else pad
+        super().__init__(
+            cin, cout, k, stride, 0 if self.same else symmetric, dilation, groups, bias=style.norm == "none"
+        )
+        self.norm = norm(cout, style)
+        self.act = activation(style.act if act is None else act)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.same:
+            input = pad_same(input, self.kernel_size[0], self.stride[0], self.dilation[0])
+        return self.act(self.norm(super().forward(input)))
+
+
+def pad_same(x: Tensor, k: int, stride: int, dilation: int) -> Tensor:
+    """TensorFlow's "same" padding of a map, the odd pixel right and below."""
+
+    def total(n: int) -> int:
+        return max((-(-n // stride) - 1) * stride + dilation * (k - 1) + 1 - n, 0)
+
+    h, w = total(x.shape[-2]), total(x.shape[-1])
+    return F.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2)) if h or w else x
+
+
+class SqueezeExcite(nn.Module):
+    """Channel-wise gate from the global average: [B, C, H, W] -> the same (Hu 2018)."""
+
+    def __init__(self, c: int, squeezed: int, *, act: Act, hard: bool = False) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(c, squeezed, 1)
+        self.act = activation(act)
+        self.expand = nn.Conv2d(squeezed, c, 1)
+        self.sigmoid = nn.Hardsigmoid(inplace=True) if hard else nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.sigmoid(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, drops a residual branch for whole samples (Huang 2016), scaled to keep the mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        keep = 1 - self.rate
+        return x * x.new_empty((len(x),) + (1,) * (x.ndim - 1)).bernoulli_(keep).div_(keep)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:.3f}"
+
+
+class Pooling(nn.Module):
+    """See `linnet.arch.spec.Pool`."""
+
+    def __init__(self, op: Pool) -> None:
+        super().__init__()
+        self.kind, self.tokens = op.kind, op.tokens
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "flatten":
+            return x.flatten(1)
+        if self.kind == "token":
+            return x[:, 0] if self.tokens == 1 else x[:, : self.tokens]
+        return x.mean((2, 3)) if x.ndim == 4 else x.mean(1)
+
+
+class Heads(nn.ModuleList):
+    """One classifier per token, [B, heads, C] -> [B, classes]: averaged, as DeiT does outside training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([fc(x[:, i]) for i, fc in enumerate(self)]).mean(0)
+
+
+@module.register
+def _(op: Conv, layer: Layer) -> nn.Module:
+    return ConvNorm(layer.cin, layer.cout, op.k, layer.style, stride=layer.stride, groups=op.groups,
+                    dilation=layer.dilation, pad=op.pad, act=op.act)  # fmt: skip
+
+
+@module.register
+def _(op: MaxPool, layer: Layer) -> nn.Module:
+    return nn.MaxPool2d(op.k, layer.stride, op.pad, ceil_mode=op.ceil)
+
+
+@module.register
+def _(op: Pool, layer: Layer) -> nn.Module:
+    return Pooling(op)
+
+
+@module.register
+def _(op: Norm, layer: Layer) -> nn.Module:
+    return LayerNorm(layer.cin, eps=layer.style.eps)
+
+
+@module.register
+def _(op: Linear, layer: Layer) -> nn.Module:
+    act = activation(layer.style.act if op.act is None else op.act)
+    return nn.Sequential(nn.Linear(layer.cin, layer.cout), act)
+
+
+@module.register
+def _(op: Dropout, layer: Layer) -> nn.Module:
+    return nn.Dropout(0.0)
+
+
+@module.register
+def _(op: Classifier, layer: Layer) -> nn.Module:
+    if not op.classes:
+        return nn.Identity()
+    heads = [nn.Linear(layer.cin, op.classes) for _ in range(op.heads)]
+    return heads[0] if op.heads == 1 else Heads(heads)

@@ -1,0 +1,35 @@
+"""How each family's released code draws its first weights."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from ..arch.spec import Arch
+
+
+def initialise(net: nn.Module, arch: Arch) -> None:
+    """Draw all weights anew, from torch's generator. Norms start at one and zero, biases at zero.
+
+    - "fan_out" (EfficientNet, MnasNet): convolutions N(0, 2 / fan_out), fan_out = k * k * cout / groups; linear layers
+      uniform within 1 / sqrt(outputs). Source: tensorflow/tpu efficientnet_model.py, conv_kernel_initializer and
+      dense_kernel_initializer.
+    - "slim" (MobileNetV1 to V3): truncated N(0, 0.09^2), cut at two deviations. Source: tensorflow/models
+      research/slim/nets/mobilenet_v1.py and mobilenet/mobilenet.py, stddev=0.09.
+    """
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            if arch.init == "slim":
+                nn.init.trunc_normal_(m.weight, std=0.09, a=-0.18, b=0.18)
+            else:
+                k, fan_out = m.kernel_size[0] * m.kernel_size[1], m.out_channels // m.groups
+                nn.init.normal_(m.weight, std=math.sqrt(2 / (k * fan_out)))
+        elif isinstance(m, nn.Linear):
+            if arch.init == "slim":
+                nn.init.trunc_normal_(m.weight, std=0.09, a=-0.18, b=0.18)
+            else:
+                bound = 1 / math.sqrt(m.out_features)
+                nn.init.uniform_(m.weight, -bound, bound)
+        if isinstance(m, nn.Conv2d | nn.Linear) and m.bias is not None:
+            nn.init.zeros_(m.bias)
