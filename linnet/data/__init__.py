@@ -1,0 +1,1 @@
+"""Images in: finding, checking, opening and preparing photos. Knows no network."""

@@ -1,0 +1,253 @@
+"""Which files of a folder or CSV are pictures, and which class and split each is said to be in. Reads names only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DataError, did_you_mean
+from .image import NAMES, shown_name
+
+SPLIT_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+# Some of these cannot be read, but the name says picture: the user shall hear why, not see the file passed over.
+UNREADABLE = "heic heif jp2 j2k jxl psd eps ppm pgm tga ico svg dng cr2 nef"
+PICTURE_ENDINGS = set(" ".join([*NAMES.values(), UNREADABLE]).split())
+LEFTOVERS = {".ds_store": "macOS", "thumbs.db": "Windows", "desktop.ini": "Windows", "__macosx": "macOS"}
+EXPECTED = (
+    "Expected: a folder for each class with its pictures inside; or train/ and validation/ (and test/) that hold such "
+    "folders; or a CSV with the columns path,label"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen about one file or folder: `path` is relative to the root and printable."""
+
+    path: str
+    verdict: str  # ignored, left out, quarantined or note
+    reason: str
+    label: str = ""  # the class, where the file belongs to one
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file said to be a picture of `label`; `split` is "train" where nothing is said."""
+
+    path: str
+    label: str
+    split: str
+
+
+@dataclass
+class Listing:
+    root: Path
+    entries: list[Entry] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    splits: set[str] = field(default_factory=set)  # the splits that the user made
+
+    def find(self, path: str | Path, verdict: str, reason: str, label: str = "") -> None:
+        self.findings.append(Finding(self.shown(path), verdict, reason, label))
+
+    def shown(self, path: str | Path) -> str:
+        try:
+            return shown_name(os.path.relpath(path, self.root))
+        except ValueError:  # another drive
+            return shown_name(path)
+
+
+def list_photos(root: Path) -> Listing:
+    """List a folder or a CSV file.
+
+    Raises:
+        DataError: there is nothing there, or not in a form that is understood.
+    """
+    if root.is_dir():
+        return _list_folder(root)
+    if root.is_file():
+        return _list_csv(root)
+    if not os.path.lexists(root):
+        raise DataError(f"There is nothing at {shown_name(root)}. Give the folder that holds your photos.")
+    raise DataError(f"{shown_name(root)} is neither a folder nor a file that can be read. {EXPECTED}.")
+
+
+def class_name(folder: str) -> str:
+    """A folder's name as a class: one spelling for accents (macOS and Linux differ), printable."""
+    return shown_name(unicodedata.normalize("NFC", folder))
+
+
+def _list_folder(root: Path) -> Listing:
+    listing = Listing(root)
+    folders, files = _sorted_entries(listing, str(root))
+    given = {path: SPLIT_NAMES[name.lower()] for name, path in folders if name.lower() in SPLIT_NAMES}
+    if not given:
+        for name, path in folders:
+            _list_class(listing, path, class_name(name), "train", above=[str(root)])
+        for path in files:
+            listing.find(path, "ignored", "it lies outside the class folders")
+        if not listing.entries or len(folders) < 2:
+            raise DataError(_what_is_wrong(root, folders, files, listing))
+        return listing
+    for path in files:
+        listing.find(path, "ignored", "it lies outside the class folders")
+    for _name, path in folders:
+        if path not in given:
+            listing.find(path, "ignored", "a folder beside train/ that is none of validation/ and test/")
+    listing.splits = set(given.values())
+    if len(listing.splits) < len(given):
+        names = ", ".join(sorted(os.path.basename(path) for path in given))
+        raise DataError(f"{shown_name(root)} holds two folders for one split ({names}). Keep one of them.")
+    if "train" not in listing.splits:
+        names = ", ".join(sorted(os.path.basename(path) for path in given))
+        raise DataError(f"{shown_name(root)} holds {names} but no train/. {EXPECTED}.")
+    for split_folder, split in given.items():
+        classes, loose = _sorted_entries(listing, split_folder)
+        for path in loose:
+            listing.find(path, "ignored", "it lies outside the class folders")
+        for name, path in classes:
+            _list_class(listing, path, class_name(name), split, above=[str(root), split_folder])
+    if not any(entry.split == "train" for entry in listing.entries):
+        raise DataError(f"{shown_name(root)}: train/ holds no pictures in class folders. {EXPECTED}.")
+    return listing
+
+
+def _what_is_wrong(root: Path, folders: list[tuple[str, str]], files: list[str], listing: Listing) -> str:
+    shown = shown_name(root)
+    if not folders:
+        seen = f"{len(files)} picture{'s' * (len(files) != 1)} and no folders" if files else "no pictures"
+        return f"{shown} holds {seen}. {EXPECTED}."
+    if not listing.entries:
+        return (
+            f"{shown} holds {len(folders)} folder{'s' * (len(folders) != 1)} and not one picture in them. {EXPECTED}."
+        )
+    name, path = folders[0]
+    inside = [entry.name for entry in os.scandir(path) if entry.is_dir() and not _passed_over(entry.name)]
+    if inside:
+        return f"{shown} holds one folder, {name!r}, with folders inside. Did you mean {shown_name(root / name)}?"
+    return f"{shown} holds one class, {name!r}; a classifier needs at least two. {EXPECTED}."
+
+
+def _list_class(listing: Listing, folder: str, label: str, split: str, above: list[str]) -> None:
+    """Add a class folder's pictures, those of folders inside it too (as torchvision does), each folder once."""
+    seen = {_identity(path) for path in above}
+    waiting, before = [folder], len(listing.entries)
+    while waiting:
+        current = waiting.pop()
+        identity = _identity(current)
+        if identity in seen:
+            listing.find(current, "ignored", "a link back to a folder that is already being read")
+            continue
+        seen.add(identity)
+        inner, files = _sorted_entries(listing, current)
+        listing.entries += [Entry(path, label, split) for path in files]
+        waiting += [path for _, path in reversed(inner)]
+        if current == folder:
+            continue
+        if files:
+            count = f"its {len(files)} picture{'s' * (len(files) > 1)}"
+            listing.find(current, "note", f"a folder inside the class folder: {count} count as {label!r}")
+        elif not inner:
+            named = _ending(current) in PICTURE_ENDINGS
+            listing.find(current, "ignored", f"a folder{' named like a picture' * named}, without pictures")
+    if len(listing.entries) == before:
+        listing.find(folder, "left out", f"an empty class folder: {label!r} has no pictures in {split}", label)
+
+
+def _sorted_entries(listing: Listing, folder: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """(name, path) of the folders and paths of the pictures in `folder`; what is neither becomes a finding."""
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError as error:
+        listing.find(folder, "quarantined", f"the folder cannot be read ({error.strerror})")
+        return [], []
+    folders, files = [], []
+    for entry in entries:
+        reason = _passed_over(entry.name)
+        if reason:
+            listing.find(entry.path, "ignored", reason)
+        elif _is_folder(entry):
+            folders.append((entry.name, entry.path))
+        elif _ending(entry.name) in PICTURE_ENDINGS:
+            files.append(entry.path)
+        else:
+            ending = _ending(entry.name)
+            reason = (
+                f"not a picture by its name (.{shown_name(ending)})" if ending else "its name has no ending like .jpg"
+            )
+            listing.find(entry.path, "ignored", reason)
+    return folders, files
+
+
+def _passed_over(name: str) -> str | None:
+    if name.lower() in LEFTOVERS:
+        return f"left there by {LEFTOVERS[name.lower()]}, not a picture"
+    if name.startswith("._"):
+        return "macOS metadata of another file, not a picture"
+    return "hidden" if name.startswith(".") else None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a circle: the file's own verdict will say so
+        return False
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower().lstrip(".")
+
+
+def _identity(path: str) -> tuple[int, int] | str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return (status.st_dev, status.st_ino)
+
+
+def _list_csv(file: Path) -> Listing:
+    """Rows of path,label[,split]; a first row with just these words is a header. Paths start at the CSV's folder."""
+    shown = shown_name(file)
+    no_csv = f"{shown} is not a CSV of path,label that can be read"
+    if file.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+        raise DataError(f"{shown} is an archive. Unpack it and give the folder.")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        if "\0" in text:
+            raise DataError(f"{no_csv} (it holds zero bytes). {EXPECTED}.")
+        first = text.partition("\n")[0]
+        separator = max(",;\t", key=first.count) if any(mark in first for mark in ",;\t") else ","
+        rows = [
+            (n, row) for n, row in enumerate(csv.reader(io.StringIO(text), delimiter=separator, strict=True), 1) if row
+        ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{no_csv} ({error}). {EXPECTED}.") from None
+    except OSError as error:
+        raise DataError(f"{shown} cannot be read ({error.strerror}).") from None
+    columns = ["path", "label", "split"]
+    if rows and {"path", "label"} <= {word.strip().lower() for word in rows[0][1]}:
+        columns = [word.strip().lower() for word in rows.pop(0)[1]]
+    if not rows:
+        raise DataError(f"{shown} has no rows. {EXPECTED}.")
+    listing = Listing(file.parent)
+    for n, row in rows:
+        values = dict(zip(columns, (value.strip() for value in row), strict=False))
+        path, label, split = values.get("path", ""), values.get("label", ""), values.get("split", "").lower()
+        if not path or not label or len(row) > len(columns):
+            raise DataError(
+                f"{shown}, row {n}: {shown_name(','.join(row))[:80]!r} is not path,label[,split]. {EXPECTED}."
+            )
+        if split and split not in SPLIT_NAMES:
+            hint = did_you_mean(split, SPLIT_NAMES)
+            raise DataError(f"{shown}, row {n}: split {split!r}; allowed are train, validation and test.{hint}")
+        if split:
+            listing.splits.add(SPLIT_NAMES[split])
+        full = os.path.join(file.parent, path)
+        listing.entries.append(Entry(full, class_name(label), SPLIT_NAMES.get(split, "train")))
+    if listing.splits and "train" not in listing.splits:
+        raise DataError(f"{shown}: no row has the split train. {EXPECTED}.")
+    return listing
