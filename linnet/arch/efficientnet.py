@@ -12,11 +12,19 @@ from .spec import Arch, Classifier, Conv, Dropout, Operator, Pool, Stage, Style
 
 @dataclass(frozen=True)
 class FusedMBConv(Operator):
-    """MBConv with its expansion and depthwise convolution fused into one k x k; t = 1 leaves the projection out."""
+    """MBConv with its expansion and depthwise convolution fused into one k x k.
+
+    With t = 1 there is no projection, unless `project` asks for it (timm's networks from before the release).
+    """
 
     t: float
     k: int = 3
+    project: bool = False
     units: ClassVar[int] = 1
+
+    @property
+    def projects(self) -> bool:
+        return self.project or self.t != 1
 
 
 # fmt: off
@@ -91,6 +99,20 @@ efficientnetv2_b0 = replace(efficientnetv2_s, name="efficientnetv2_b0", image=22
         Stage(MBConv(t=6, k=3, se=.25),   112, 5, 1),
         Stage(MBConv(t=6, k=3, se=.25),   192, 8, 2)))
 
+# timm drew its own V2 from the paper's figure before the code was out, and with the 10 % guard: rw_t, rw_s and rw_m.
+efficientnetv2_rw_s = replace(efficientnetv2_s, name="efficientnetv2_rw_s", image=384,
+    source="timm efficientnet.py, _gen_efficientnetv2_s(rw=True)",
+    scaling=Scaling(),
+    stages=(
+        Stage(FusedMBConv(t=1, k=3, project=True), 24, 2, 1),
+        Stage(FusedMBConv(t=4, k=3),       48,  4, 2),
+        Stage(FusedMBConv(t=4, k=3),       64,  4, 2),
+        Stage(MBConv(t=4, k=3, se=.25),   128,  6, 2),
+        Stage(MBConv(t=6, k=3, se=.25),   160,  9, 1),
+        Stage(MBConv(t=6, k=3, se=.25),   272, 15, 2)),
+    head=(Conv(1792, k=1), Pool(), Dropout(), Classifier()))
+_RW_M = (3, 5, 5, 8, 15, 24)  # layers: depth 1.2 for the first four stages, 1.6 for the last two
+
 # width, depth, image: tensorflow/tpu efficientnet_builder.py; the paper's formula does not give B3 to B7 exactly.
 _V1 = {"b1": (1.0, 1.1, 240), "b2": (1.1, 1.2, 260), "b3": (1.2, 1.4, 300), "b4": (1.4, 1.8, 380), "b5": (1.6, 2.2, 456),
        "b6": (1.8, 2.6, 528), "b7": (2.0, 3.1, 600), "b8": (2.2, 3.6, 672), "l2": (4.3, 5.3, 800)}
@@ -121,5 +143,16 @@ _symmetric = (
     *(efficientnetv2_b0.scaled(f"efficientnetv2_{n}", width=w, depth=d, image=i) for n, (w, d, i) in _V2.items()),
 )
 
+_rw = (
+    replace(
+        efficientnetv2_s, scaling=Scaling(), source="timm efficientnet.py, _gen_efficientnetv2_s, width 0.8, depth 0.9"
+    ).scaled("efficientnetv2_rw_t", width=0.8, depth=0.9, image=288),
+    efficientnetv2_rw_s,
+    replace(
+        efficientnetv2_rw_s,
+        stages=tuple(replace(s, layers=n) for s, n in zip(efficientnetv2_rw_s.stages, _RW_M, strict=True)),
+    ).scaled("efficientnetv2_rw_m", width=1.2, image=416),
+)
+
 # The `tf_` names: TensorFlow's padding and BN constants (decay 0.99 is momentum 0.01 here).
-ARCHS = (*_symmetric, *(a.styled(f"tf_{a.name}", pad="same", eps=1e-3, momentum=0.01) for a in _symmetric))
+ARCHS = (*_symmetric, *_rw, *(a.styled(f"tf_{a.name}", pad="same", eps=1e-3, momentum=0.01) for a in _symmetric))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from .scale import Scaling, round_channels
-from .spec import Arch, Classifier, Conv, Dropout, Linear, Operator, Pool, Stage, Style
+from .spec import Arch, Classifier, Conv, Dropout, Layer, Linear, Operator, Pool, Size, Stage, Style
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class MBConv(Operator):
     se: float = 0.0
     units: ClassVar[int] = 1
 
+    def part(self, role: str, layer: Layer) -> tuple[int, Size]:
+        return _part(self, role, layer, round(layer.cin * self.t))
+
 
 @dataclass(frozen=True)
 class Bneck(Operator):
@@ -45,9 +48,19 @@ class Bneck(Operator):
         # Released code keeps the ratio exp / input and rounds the result (TF-slim expand_input_by_factor, timm).
         return self if wide == cin else replace(self, exp=round_channels(wide * self.exp / cin, scaling.divisor))
 
+    def part(self, role: str, layer: Layer) -> tuple[int, Size]:
+        return _part(self, role, layer, self.exp)
+
     @property
     def squeezed(self) -> int:
         return round_channels(self.exp / 4)
+
+
+def _part(op: Operator, role: str, layer: Layer, mid: int) -> tuple[int, Size]:
+    """Inside an inverted bottleneck: SSDLite reads the expansion of a layer with a stride, before it is taken."""
+    if role == "depthwise":
+        return mid, layer.out_size
+    return (mid, layer.size) if role == "expand" and mid != layer.cin else Operator.part(op, role, layer)
 
 
 # fmt: off
@@ -92,7 +105,8 @@ mobilenetv3_large_100 = Arch("mobilenetv3_large_100", image=224,                
         Stage(Bneck(  672, 3, se=True,  nl="HS"),   112, 1, 1),
         Stage(Bneck(  672, 5, se=True,  nl="HS"),   160, 1, 2),
         Stage(Bneck(  960, 5, se=True,  nl="HS"),   160, 2, 1)),
-    head=(Conv(960, k=1), Pool(), Linear(1280), Dropout(), Classifier()))
+    head=(Conv(960, k=1), Pool(), Linear(1280), Dropout(), Classifier()),
+    taps=("stages.0", "stages.2", "stages.4", "stages.9", "head.conv"))   # the last convolution counts, as in timm
 
 mobilenetv3_small_100 = Arch("mobilenetv3_small_100", image=224,                             # Howard 2019, Table 2
     style=Style(act="hswish"), init="slim", source="arXiv 1905.02244v5, Table 2",
@@ -107,7 +121,8 @@ mobilenetv3_small_100 = Arch("mobilenetv3_small_100", image=224,                
         Stage(Bneck(  144, 5, se=True,  nl="HS"),    48, 1, 1),
         Stage(Bneck(  288, 5, se=True,  nl="HS"),    96, 1, 2),
         Stage(Bneck(  576, 5, se=True,  nl="HS"),    96, 2, 1)),
-    head=(Conv(576, k=1), Pool(), Linear(1024), Dropout(), Classifier()))
+    head=(Conv(576, k=1), Pool(), Linear(1024), Dropout(), Classifier()),
+    taps=("stem.0", "stages.0", "stages.2", "stages.6", "head.conv"))
 # fmt: on
 
 

@@ -14,14 +14,14 @@ from .module import module
 class FusedInvertedResidual(nn.Module):
     """k x k expansion, 1 x 1 projection, and the input added where the shape allows: Tan & Le 2021, Figure 2.
 
-    With t = 1 it is one k x k convolution with its activation.
+    Without the projection it is one k x k convolution with its activation.
     """
 
-    def __init__(self, layer: Layer, t: float, k: int) -> None:
+    def __init__(self, layer: Layer, op: FusedMBConv) -> None:
         super().__init__()
-        mid = layer.cout if t == 1 else round(layer.cin * t)
-        self.expand = ConvNorm(layer.cin, mid, k, layer.style, stride=layer.stride, dilation=layer.dilation)
-        self.project = nn.Identity() if t == 1 else ConvNorm(mid, layer.cout, 1, layer.style, act="identity")
+        mid = round(layer.cin * op.t) if op.projects else layer.cout
+        self.expand = ConvNorm(layer.cin, mid, op.k, layer.style, stride=layer.stride, dilation=layer.dilation)
+        self.project = ConvNorm(mid, layer.cout, 1, layer.style, act="identity") if op.projects else nn.Identity()
         self.drop_path = DropPath() if keeps_shape(layer) else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,4 +31,4 @@ class FusedInvertedResidual(nn.Module):
 
 @module.register
 def _(op: FusedMBConv, layer: Layer) -> nn.Module:
-    return FusedInvertedResidual(layer, op.t, op.k)
+    return FusedInvertedResidual(layer, op)

@@ -1,0 +1,117 @@
+"""A table of a paper as text, Markdown, HTML or JSON. Knows nothing of networks: rows come in as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal, get_args
+
+from ..errors import SettingError, did_you_mean
+
+Format = Literal["text", "markdown", "html", "json"]
+Cell = str | int | None  # whole numbers get thousands separators and stand right; None is an empty cell
+WIDTH = 110  # columns of a terminal that a text table stays within
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is shown: a title, columns as (key in JSON, heading), rows, one row of totals, and a sentence below."""
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: tuple[Cell, ...]
+    note: str = ""
+
+
+def show(sheet: Sheet, format: Format = "text") -> str:
+    """`sheet` in one of four formats. JSON is a value: see `to_json`.
+
+    Raises SettingError for a format that is not known.
+    """
+    match format:
+        case "text":
+            return text(sheet)
+        case "markdown":
+            return markdown(sheet)
+        case "html":
+            return html(sheet)
+        case "json":
+            import json
+
+            return json.dumps(to_json(sheet), indent=1, ensure_ascii=False)
+    raise SettingError(
+        f"There is no format {format!r}; choose one of {', '.join(get_args(Format))}."
+        f"{did_you_mean(str(format), get_args(Format))}"
+    )
+
+
+def text(sheet: Sheet) -> str:
+    cells = _cells(sheet)
+    right = _right(sheet)
+    widths = [max(len(row[i]) for row in cells) for i in range(len(sheet.columns))]
+    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
+    lines = [
+        gap.join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in cells
+    ]
+    rule = "-" * (sum(widths) + len(gap) * (len(widths) - 1))
+    return "\n".join([sheet.title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1], *filter(None, [sheet.note])])
+
+
+def markdown(sheet: Sheet) -> str:
+    head, *body, total = (
+        "| " + " | ".join(c.replace("|", "\\|").replace("*", "\\*") for c in row) + " |" for row in _cells(sheet)
+    )
+    rule = "|" + "|".join("---:" if right else "---" for right in _right(sheet)) + "|"
+    return "\n".join([f"**{sheet.title}**", "", head, rule, *body, total, *(["", sheet.note] if sheet.note else [])])
+
+
+def html(sheet: Sheet) -> str:
+    """A <table> of its own, to be put into a page; it brings no style but the alignment of numbers."""
+    right = _right(sheet)
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        open_tags = [f'<{tag} style="text-align:right">' if r else f"<{tag}>" for r in right]
+        return "<tr>" + "".join(f"{o}{escape(c)}</{tag}>" for o, c in zip(open_tags, cells, strict=True)) + "</tr>"
+
+    head, *body, total = _cells(sheet)
+    return "\n".join(
+        [
+            '<table class="linnet-table">',
+            f"<caption>{escape(sheet.title)}</caption>",
+            f"<thead>{row(head, 'th')}</thead>",
+            "<tbody>",
+            *(row(cells, "td") for cells in body),
+            "</tbody>",
+            f"<tfoot>{row(total, 'td')}"
+            + (f'<tr><td colspan="{len(right)}">{escape(sheet.note)}</td></tr>' if sheet.note else "")
+            + "</tfoot>",
+            "</table>",
+        ]
+    )
+
+
+def to_json(sheet: Sheet) -> dict[str, Any]:
+    """Plain values: {"title", "rows": [{column: value}], "total": {column: value}, "note"}."""
+    keys = [key for key, _ in sheet.columns]
+    return {
+        "title": sheet.title,
+        "rows": [dict(zip(keys, row, strict=True)) for row in sheet.rows],
+        "total": {key: cell for key, cell in zip(keys, sheet.total, strict=True) if cell is not None},
+        "note": sheet.note,
+    }
+
+
+def _cells(sheet: Sheet) -> list[list[str]]:
+    def cell(value: Cell) -> str:
+        return "" if value is None else f"{value:,}" if isinstance(value, int) else value
+
+    rows = (tuple(heading for _, heading in sheet.columns), *sheet.rows, sheet.total)
+    return [[cell(value) for value in row] for row in rows]
+
+
+def _right(sheet: Sheet) -> list[bool]:
+    """Which columns are numbers: those that hold one in any row."""
+    return [any(isinstance(row[i], int) for row in (*sheet.rows, sheet.total)) for i in range(len(sheet.columns))]

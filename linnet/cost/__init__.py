@@ -1,0 +1,1 @@
+"""What a network costs, counted from its table or measured on one device."""
