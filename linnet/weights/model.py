@@ -63,7 +63,9 @@ def read_model(path: str | Path) -> Model:
     if path.is_dir():
         found = [path / name for name in NAMES if (path / name).is_file()]
         if not found:
-            raise WeightsError(f"{path}: neither a run nor a bundle ({' or '.join(NAMES)} is missing). Give another folder.")
+            raise WeightsError(
+                f"{path}: neither a run nor a bundle ({' or '.join(NAMES)} is missing). Give another folder."
+            )
         path = found[0]
     if path.suffix in (".pt", ".pth", ".bin", ".pkl", ".ckpt") and path.name != "last.ckpt":
         raise WeightsError(f"{path}: pickled weights can run code, so they are not read. Give a .safetensors file.")
@@ -77,7 +79,9 @@ def read_model(path: str | Path) -> Model:
             facts=facts["facts"],
         )
     except (LinnetError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path}: cannot be understood ({error}). Write it again with this version of Linnet.") from error
+        raise WeightsError(
+            f"{path}: cannot be understood ({error}). Write it again with this version of Linnet."
+        ) from error
 
 
 def load_exactly(net: Net, state: Mapping[str, Tensor], *, what: str) -> None:
@@ -91,5 +95,7 @@ def load_exactly(net: Net, state: Mapping[str, Tensor], *, what: str) -> None:
     for problem, names in (("has no", missing), ("has an unknown", left), ("has another shape for", shapes)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise WeightsError(f"The weights of {what} do not fit: the file {problem} {names[0]}{more}. Give its own weights.")
+            raise WeightsError(
+                f"The weights of {what} do not fit: the file {problem} {names[0]}{more}. Give its own weights."
+            )
     net.load_state_dict(dict(state))

@@ -43,9 +43,12 @@ def hash_tensors(tensors: Mapping[str, Tensor], text: str = "") -> str:
     return digest.hexdigest()
 
 
-def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, kind: str) -> str:
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, kind: str, remedy: str = ""
+) -> str:
     """Write `path` whole or not at all, and return the SHA-256 that its metadata carries.
 
+    `remedy` is the sentence that ends the refusal when there is no room.
     Raises: DiskFull when there is no room, WeightsError when what was written does not read back as it was.
     """
     path = Path(path)
@@ -65,12 +68,14 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mappin
             temporary.chmod(0o644)
             _, read_back = _read(temporary)
             if read_back != sha256:
-                raise WeightsError(f"{path}: what was written does not read back; the disk or memory is faulty. Check both.")
+                raise WeightsError(
+                    f"{path}: what was written does not read back; the disk or memory is faulty. Check both."
+                )
     except (OSError, SafetensorError) as error:
         free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
         raise DiskFull(
             f"{path}: could not be written ({error}); {needed:,} bytes needed, {free:,} bytes free."
-            " What was there before is untouched. Free some space and try again."
+            f" What was there before is untouched. {remedy or 'Free some space and try again.'}"
         ) from error
     return sha256
 

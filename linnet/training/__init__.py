@@ -1,0 +1,1 @@
+"""How it learns: a run is a function of (recipe, data, seed)."""

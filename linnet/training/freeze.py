@@ -1,0 +1,28 @@
+"""Which part of a network stays as it is."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..nn.net import Net
+
+
+def freeze_rows(net: Net, rows: int) -> None:
+    """The table's first `rows` rows no longer learn: no gradient is made for them, their backward costs nothing."""
+    for row in _rows(net)[:rows]:
+        row.requires_grad_(False)
+
+
+def train_mode(net: Net, *, frozen: int, bn_frozen: bool) -> None:
+    """Training mode, but evaluation mode for the `frozen` first rows, and for every BatchNorm with `bn_frozen`."""
+    net.train()
+    for row in _rows(net)[:frozen]:
+        row.eval()
+    if bn_frozen:
+        for m in net.modules():
+            if isinstance(m, nn.modules.batchnorm._BatchNorm):
+                m.eval()
+
+
+def _rows(net: Net) -> list[nn.Module]:
+    return [*net.stem, *net.stages, *net.head]

@@ -1,0 +1,210 @@
+"""The loop: a run is a function of (recipe, photos, seed), stopped anywhere and gone on with as if nothing had been."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from ..data.augment import Augment
+from ..data.loader import Batch, train_batches
+from ..data.mix import mix, step_numbers
+from ..data.source import Photos
+from ..errors import DataError
+from ..nn.net import set_regularisation
+from ..weights.model import Model, write_model
+from . import measure
+from .freeze import train_mode
+from .log import read_log
+from .loss import soft_cross_entropy
+from .optim import set_lr
+from .prepare import Run, normaliser, prepare
+from .progress import Progress
+from .recipe import Phase, Recipe
+from .record import Record
+from .schedule import lr_factor
+from .stop import Interrupted, StopRequest, TrainingStopped
+from .validate import is_best, validate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run has to show: its best epoch by validation, as it lies in best.safetensors."""
+
+    folder: Path
+    epochs: int
+    best_epoch: int
+    validation: dict[str, Any] | None
+    seconds: float  # of this process; a resumed run counts from where it went on
+
+
+def run(
+    recipe: Recipe | None, photos: Photos, folder: str | Path, *, resume: bool = False, progress: Progress | None = None
+) -> Result:
+    """Train by `recipe` in `folder`, or go on with what lies there (`resume`; the recipe is then the folder's own).
+
+    Raises: TrainingStopped after Ctrl-C or SIGTERM, when all is saved; TrainingError when the loss stays not finite;
+    SettingError, DataError, WeightsError before the first step.
+    """
+    began, threads, progress = time.monotonic(), torch.get_num_threads(), progress or Progress()
+    with torch.random.fork_rng(), StopRequest() as stop:
+        try:
+            r = prepare(recipe, photos, Path(folder), resume=resume, progress=progress)
+            with contextlib.closing(r.log):
+                while r.position.epoch < r.recipe.epochs:
+                    train_epoch(r, stop)
+                    finish_epoch(r, stop)
+        finally:
+            progress.close()
+            torch.set_num_threads(threads)
+    at = r.position
+    lines = [line for line in read_log(r.folder) if line["kind"] == "epoch" and line["epoch"] == at.best_epoch]
+    return Result(r.folder, r.recipe.epochs, at.best_epoch, lines[-1]["validation"], time.monotonic() - began)
+
+
+def train_epoch(r: Run, stop: StopRequest) -> None:
+    """The epoch's steps from where the run stands: one flat list of what happens, the same for every recipe."""
+    at, recipe, phase = r.position, r.recipe, r.recipe.phase_of(r.position.epoch)[1]
+    record, steps, dtype = Record(r, phase), r.steps(phase), measure.DTYPES[recipe.precision]
+    normalise = normaliser(r.preprocess, r.device, recipe.memory_format)
+    params = [p for p in r.net.parameters() if p.requires_grad]
+    set_regularisation(r.net, dropout=phase.dropout, drop_path=phase.drop_path)
+    train_mode(r.net, frozen=recipe.freeze, bn_frozen=recipe.bn_frozen)
+    for batch in epoch_batches(r, phase):
+        torch.manual_seed(step_seed(recipe.seed, at.total))
+        images, targets = mix(
+            normalise(batch.images),
+            batch.labels.to(r.device),
+            classes=len(r.photos.classes),
+            mixup=phase.mixup,
+            cutmix=phase.cutmix,
+            smoothing=recipe.label_smoothing,
+            rng=step_numbers(recipe.seed, at.total),
+        )
+        r.guard.remember()
+        with torch.autocast(r.device.type, dtype, enabled=dtype != torch.float32):
+            logits = r.net(images)
+        loss = soft_cross_entropy(logits, targets)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(params, recipe.clip)
+        hits = (logits.argmax(1) == targets.argmax(1)).sum()
+        loss, norm, hits = torch.stack([loss.detach(), norm, hits]).tolist()  # the one wait for the device in a step
+        lr = recipe.optimizer.lr * phase.lr_factor
+        lr *= lr_factor(recipe.schedule, at.epoch + at.step / steps, recipe.epochs)
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        if finite:
+            set_lr(r.optimizer, lr)
+            r.optimizer.step()
+            r.ema.update()
+        else:
+            r.guard.restore()
+        r.optimizer.zero_grad(set_to_none=True)
+        at.count(loss, hits, len(images), finite=finite)
+        record.step(batch, loss=loss, norm=norm, lr=lr, finite=finite)
+        if stop.asked or r.checkpoint.is_due:
+            save(r)
+        if stop.asked:
+            leave(r)
+
+
+def finish_epoch(r: Run, stop: StopRequest) -> None:
+    """Validate, keep the best, log the epoch, save. A run that is stopped meanwhile does all of it again."""
+    at, began = r.position, time.monotonic()
+    row, phase = r.recipe.phase_of(at.epoch)
+    try:
+        with stop.interrupting():
+            found = validate(r)
+    except Interrupted:
+        save(r)
+        leave(r)
+    if is_best(at, found):
+        at.best_epoch = at.epoch
+        if found:
+            at.best_top1, at.best_loss = found["top1"], found["loss"]
+        write_model(r.folder / "best.safetensors", best_model(r, found))
+    r.log.epoch(
+        at.total,
+        epoch=at.epoch,
+        phase=row,
+        image=phase.image,
+        train_loss=at.loss_sum / at.seen if at.seen else None,
+        train_top1=at.hits / at.seen if at.seen else None,
+        skipped=at.skipped,
+        validation=found,
+        lr=r.recipe.optimizer.lr * phase.lr_factor * lr_factor(r.recipe.schedule, at.epoch + 1, r.recipe.epochs),
+        seconds=round(time.monotonic() - r.epoch_began, 2),
+        validation_seconds=round(time.monotonic() - began, 2),
+    )
+    r.progress.say(describe_epoch(r, found))
+    at.next_epoch()
+    r.epoch_began = time.monotonic()
+    save(r)
+
+
+def epoch_batches(r: Run, phase: Phase) -> Iterator[Batch]:
+    """The epoch's batches from where the run stands, whatever the number of workers."""
+    recipe, at = r.recipe, r.position
+    assert recipe.workers != "auto"
+    augment = Augment(
+        image=phase.image,
+        randaugment=phase.randaugment,
+        layers=recipe.randaugment_layers,
+        crop_area=recipe.crop_area,
+        flip=recipe.flip,
+        erasing=phase.erasing,
+        interpolation=r.preprocess.interpolation,
+    )
+    for batch in train_batches(
+        r.photos.train,
+        augment,
+        seed=recipe.seed,
+        epoch=at.epoch,
+        batch=phase.batch,
+        first=at.step,
+        workers=recipe.workers,
+    ):
+        if len(batch.labels) < 2:
+            raise DataError(
+                f"{r.photos.root}: of a whole batch {len(batch.labels)} photos can be read; {batch.bad[0].path}:"
+                f" {batch.bad[0].reason}. Is the disk still there? Then: linnet train --resume {r.folder}"
+            )
+        yield batch
+
+
+def step_seed(seed: int, total: int) -> int:
+    """The seed of torch's generator (dropout, drop path) in one step: random numbers are a function, never a stream."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {total}".encode(), digest_size=7).digest())
+
+
+def best_model(r: Run, found: dict[str, Any] | None) -> Model:
+    facts = {**r.facts, "validation": found, "epoch": r.position.epoch, "recipe": r.recipe.to_json()}
+    return Model(r.net.arch, r.photos.classes, r.preprocess, r.ema.state_dict(), facts)
+
+
+def save(r: Run) -> None:
+    r.position.log_bytes = r.log.sync()
+    r.checkpoint.save(r.position)
+
+
+def leave(r: Run) -> NoReturn:
+    at = r.position
+    raise TrainingStopped(
+        f"Stopped in epoch {at.epoch + 1} of {r.recipe.epochs}, after {at.total} steps, and saved."
+        f" Go on with: linnet train --resume {r.folder}"
+    )
+
+
+def describe_epoch(r: Run, found: dict[str, Any] | None) -> str:
+    at = r.position
+    text = f"epoch {at.epoch + 1}/{r.recipe.epochs}  train loss {at.loss_sum / max(at.seen, 1):.3f}"
+    if found:
+        low, high = found["interval"]
+        text += f"  validation {100 * found['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return text + ("  best so far" if at.best_epoch == at.epoch else "")

@@ -1,0 +1,123 @@
+"""Optimisers, and their state as named tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import WeightsError
+from .recipe import Recipe
+
+
+class TensorFlowRmsProp(torch.optim.Optimizer):
+    """RMSProp as TensorFlow has it; torch.optim.RMSprop differs in all three points and trains these networks worse.
+
+    eps stands inside the root, the mean square starts at 1, and the momentum buffer holds steps that already have
+    their learning rate, so a change of rate does not rescale the past:
+
+        square = decay * square + (1 - decay) * g^2
+        moment = momentum * moment + lr * g / sqrt(square + eps)
+        w = w - moment
+
+    Weight decay is L2: g = gradient + weight_decay * w.
+    Source: tensorflow/core/kernels/training_ops.cc (ApplyRMSProp), python/training/rmsprop.py.
+    """
+
+    def __init__(
+        self, params: Any, *, lr: float, decay: float, momentum: float, eps: float, weight_decay: float
+    ) -> None:
+        super().__init__(
+            params, {"lr": lr, "decay": decay, "momentum": momentum, "eps": eps, "weight_decay": weight_decay}
+        )
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            grads: list[Tensor] = [p.grad for p in params]  # type: ignore[misc]
+            for p in params:
+                if not self.state[p]:
+                    self.state[p].update(square=torch.ones_like(p), moment=torch.zeros_like(p))
+            squares = [self.state[p]["square"] for p in params]
+            moments = [self.state[p]["moment"] for p in params]
+            if group["weight_decay"]:
+                grads = list(torch._foreach_add(grads, params, alpha=group["weight_decay"]))
+            torch._foreach_mul_(squares, group["decay"])
+            torch._foreach_addcmul_(squares, grads, grads, 1 - group["decay"])
+            roots = torch._foreach_add(squares, group["eps"])
+            torch._foreach_sqrt_(roots)
+            torch._foreach_mul_(moments, group["momentum"])
+            torch._foreach_addcdiv_(moments, grads, roots, group["lr"])
+            torch._foreach_sub_(params, moments)
+
+
+def build_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the weights that learn.
+
+    Norms and biases (one dimension) are not decayed; the classifier's rate is `head_lr_factor` times the others'.
+    """
+    head = {id(p) for p in net.get_classifier().parameters()}  # type: ignore[operator]
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for p in net.parameters():
+        if p.requires_grad:
+            groups.setdefault((p.ndim > 1, id(p) in head), []).append(p)
+    chosen = recipe.optimizer
+    listed = [
+        {
+            "params": params,
+            "factor": recipe.head_lr_factor if is_head else 1.0,
+            "weight_decay": chosen.weight_decay if decayed else 0.0,
+        }
+        for (decayed, is_head), params in groups.items()
+    ]
+    match chosen.kind:
+        case "sgd":
+            nesterov = chosen.nesterov and chosen.momentum > 0
+            return torch.optim.SGD(listed, lr=chosen.lr, momentum=chosen.momentum, nesterov=nesterov, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(listed, lr=chosen.lr, betas=chosen.betas, eps=chosen.eps, fused=True)
+        case "rmsprop":
+            return TensorFlowRmsProp(
+                listed,
+                lr=chosen.lr,
+                decay=chosen.decay,
+                momentum=chosen.momentum,
+                eps=chosen.eps,
+                weight_decay=chosen.weight_decay,
+            )
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["factor"]
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:
+    """The optimiser's state by the parameters' names: `stages.0.0.expand.weight/exp_avg`."""
+    names = {p: name for name, p in net.named_parameters()}
+    return {
+        f"{names[p]}/{key}": value
+        for p, state in optimizer.state.items()
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put `optimizer_tensors` back, in the parameters' own memory layout (the fused kernels count on it).
+
+    Raises: WeightsError for a state of other parameters.
+    """
+    params = dict(net.named_parameters())
+    for full, saved in tensors.items():
+        name, _, key = full.rpartition("/")
+        if name not in params or (saved.ndim and saved.shape != params[name].shape):
+            raise WeightsError(f"The optimiser's state does not fit: {full}. Go on with the network it was saved with.")
+        p = params[name]
+        own = torch.empty_like(p, requires_grad=False) if saved.ndim else torch.empty_like(saved)
+        optimizer.state[p][key] = own.copy_(saved)

@@ -1,0 +1,205 @@
+"""Everything a run needs before its first step, with each "auto" of the recipe resolved."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..arch.names import find
+from ..arch.spec import Arch
+from ..data.preprocess import Preprocess
+from ..data.source import Photos
+from ..errors import DataError, SettingError
+from ..files import write_json
+from ..nn.build import build
+from ..nn.net import Net
+from ..weights.model import load_exactly
+from . import measure
+from .checkpoint import Checkpoint, Position, remove_stale
+from .ema import Ema
+from .environment import available_cores, describe, differences
+from .freeze import freeze_rows
+from .guard import Guard
+from .log import Log
+from .optim import build_optimizer
+from .progress import Progress
+from .recipe import Phase, Recipe
+
+
+@dataclass
+class Run:
+    """The nouns of the loop."""
+
+    recipe: Recipe
+    photos: Photos
+    folder: Path
+    device: torch.device
+    preprocess: Preprocess
+    facts: dict[str, Any]  # of the weights it started from
+    net: Net
+    ema: Ema
+    optimizer: torch.optim.Optimizer
+    guard: Guard
+    checkpoint: Checkpoint
+    position: Position
+    log: Log
+    progress: Progress
+    epoch_began: float
+
+    def steps(self, phase: Phase) -> int:
+        """In one epoch; the last batch is dropped when it is not whole."""
+        return max(1, len(self.photos.train) // phase.batch)
+
+    def work(self, epoch: int, step: int = 0) -> int:
+        """Pixels seen before this moment: what the time left is reckoned from, since images grow."""
+        before = [self.recipe.phase_of(e)[1] for e in range(epoch)]
+        done = sum(self.steps(phase) * phase.batch * phase.image**2 for phase in before)
+        if epoch < self.recipe.epochs:
+            phase = self.recipe.phase_of(epoch)[1]
+            done += step * phase.batch * phase.image**2
+        return done
+
+
+def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress) -> Run:
+    """Build everything for a new run in `folder`, or everything as its checkpoint says.
+
+    Raises: SettingError, DataError, WeightsError; DiskFull when there is no room for checkpoints.
+    """
+    if resume:
+        recipe = Recipe.load(folder / "recipe.json")
+    if recipe is None:
+        raise SettingError("A new run needs a recipe. Give one, or resume=True for a folder that has one.")
+    if len(photos.train) < 2:
+        raise DataError(f"{photos.root}: {len(photos.train)} photos to train on; at least 2 are needed. Add photos.")
+    remove_stale(folder)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
+    torch.manual_seed(recipe.seed)
+    net = build(arch.with_classes(len(photos.classes)))
+    facts: dict[str, Any] = {}
+    measured: tuple[measure.Candidate, ...] = ()
+    if not resume:
+        preprocess = Preprocess()
+        if recipe.pretrained:
+            preprocess, facts = load_start(net, recipe.pretrained)
+        freeze_rows(net, recipe.freeze)
+        recipe, measured = resolve(recipe, net.to(device), preprocess, device)
+        recipe.save(folder / "recipe.json")
+        write_json(folder / "environment.json", {**describe(device), "weights": facts})
+    assert recipe.preprocess is not None
+    assert recipe.threads != "auto"
+    torch.set_num_threads(recipe.threads)
+    net.to(device, memory_format=measure.FORMATS[recipe.memory_format])
+    freeze_rows(net, recipe.freeze)
+    ema, optimizer = Ema(net, recipe.ema), build_optimizer(net, recipe)
+    checkpoint = Checkpoint(folder, net, ema, optimizer, recipe.save_minutes)
+    position = Position(data=hash_photos(photos))
+    if resume:
+        position = checkpoint.load()
+        if position.data != hash_photos(photos):
+            raise DataError(
+                f"{photos.root}: not the photos that {folder} was trained on. Put them back, or train anew with --out."
+            )
+    else:
+        checkpoint.require_room()
+    log = Log(folder, position.log_bytes, position.total)
+    if resume:
+        before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        facts = before.get("weights", {})
+        for difference in differences(before, describe(device)):
+            text = f"Not as when the run began: {difference}. The result may differ in its last bits."
+            log.note(text)
+            progress.say(text)
+    else:
+        for candidate in measured:
+            log.note("measured", **dataclasses.asdict(candidate))
+        if not photos.validation:
+            log.note("There are no validation photos: the last epoch is kept as the best.")
+        position.log_bytes = log.sync()
+        checkpoint.save(position)
+    run = Run(
+        recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
+        net, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(),
+    )  # fmt: skip
+    progress.start(run.work(recipe.epochs), run.work(position.epoch, position.step))
+    return run
+
+
+def resolve(
+    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device
+) -> tuple[Recipe, tuple[measure.Candidate, ...]]:
+    """The recipe without "auto": cores counted, format and precision measured where the most work will be."""
+    cores = min(available_cores(), torch.get_num_threads())
+    threads = cores if recipe.threads == "auto" else recipe.threads
+    workers = default_workers(device, cores) if recipe.workers == "auto" else recipe.workers
+    if recipe.preprocess is not None:
+        preprocess = Preprocess.from_json(recipe.preprocess)
+    preprocess = preprocess.at(recipe.eval_image or recipe.phases[-1].image)
+    torch.set_num_threads(threads)
+    phase = max(recipe.phases, key=lambda phase: phase.epochs * phase.image**2)
+    chosen, measured = measure.choose(
+        net,
+        image=phase.image,
+        batch=phase.batch,
+        classes=net.arch.classes,
+        device=device,
+        memory_format=recipe.memory_format,
+        precision=recipe.precision,
+    )
+    return dataclasses.replace(
+        recipe,
+        threads=threads,
+        workers=workers,
+        preprocess=preprocess.to_json(),
+        memory_format=chosen.memory_format,
+        precision=chosen.precision,
+    ), measured
+
+
+def default_workers(device: torch.device, cores: int) -> int:
+    """Loader processes: a CPU that trains has idle moments that two workers fill; a GPU eats what it gets."""
+    return min(16, cores) if device.type == "cuda" else min(2, cores - 1)
+
+
+def load_start(net: Net, name: str) -> tuple[Preprocess, dict[str, Any]]:
+    """Put the pretrained weights of `name` into `net`, all but the classifier, which stays as it was drawn."""
+    from ..weights.pretrained import load_pretrained
+
+    model = load_pretrained(name)
+    own = net.state_dict()
+    head = f"{net.arch.row_names[-1]}."
+    state: dict[str, Tensor] = {k: v for k, v in model.state.items() if not k.startswith(head)}
+    load_exactly(net, {**state, **{k: v for k, v in own.items() if k.startswith(head)}}, what=name)
+    return model.preprocess, dict(model.facts)
+
+
+def normaliser(preprocess: Preprocess, device: torch.device, memory_format: str) -> Callable[[Tensor], Tensor]:
+    """`Preprocess.normalise` for a whole batch: uint8 [B, H, W, 3] to float32 [B, 3, H, W] on the device."""
+    scale = torch.tensor([1 / (255 * std) for std in preprocess.std], device=device)
+    shift = torch.tensor([m / s for m, s in zip(preprocess.mean, preprocess.std, strict=True)], device=device)
+    layout = measure.FORMATS[memory_format]
+
+    def normalise(pixels: Tensor) -> Tensor:
+        pixels = pixels.to(device, non_blocking=True)
+        if preprocess.channels == "BGR":
+            pixels = pixels.flip(-1)
+        return (pixels * scale).sub_(shift).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+
+    return normalise
+
+
+def hash_photos(photos: Photos) -> str:
+    """SHA-256 over the classes and the training photos' content in their order, not over where they lie."""
+    digest = hashlib.sha256(json.dumps(photos.classes).encode())
+    for photo in photos.train:
+        digest.update(f"{photo.digest} {photo.label}\n".encode())
+    return digest.hexdigest()

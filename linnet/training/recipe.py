@@ -1,0 +1,281 @@
+"""What a run is made of, as frozen values that refuse every wrong setting before any work starts.
+
+No torch here: a typo in a recipe costs a fraction of a second. `recipe.json` in a run's folder is a Recipe whose
+"auto" values have been resolved, so it says what was done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from ..errors import SettingError
+from ..files import write_json
+from .setting import Above0, Checked, Count, From0, Image, Limit, Share, Switch, Text, UpTo1, Whole, setting, shown
+
+
+@setting
+class Sgd(Checked):
+    """Momentum SGD; weight decay is added to the gradient."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: Above0 = 0.1
+    momentum: Share = 0.9
+    nesterov: Switch = True
+    weight_decay: From0 = 1e-5
+
+
+@setting
+class AdamW(Checked):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: Above0 = 1e-3
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    eps: Above0 = 1e-8
+    weight_decay: From0 = 0.05
+
+
+@setting
+class RmsProp(Checked):
+    """TensorFlow's RMSProp, the one of the EfficientNet and MobileNet papers; weight decay is added to the gradient."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    lr: Above0 = 0.016
+    decay: Share = 0.9
+    momentum: Share = 0.9
+    eps: Above0 = 1e-3
+    weight_decay: From0 = 1e-5
+
+
+@setting
+class Cosine(Checked):
+    """Linear warm-up from 0, then half a cosine from 1 down to `final` at the end of the run."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: From0 = 0.0  # epochs
+    final: UpTo1 = 0.0  # of the peak
+
+
+@setting
+class Step(Checked):
+    """Linear warm-up from 0, and `factor` once every `every` epochs, counted from the first step (EfficientNet)."""
+
+    kind: Literal["step"] = "step"
+    warmup: From0 = 5.0  # epochs
+    factor: UpTo1 = 0.97
+    every: Above0 = 2.4  # epochs
+
+
+@setting
+class Constant(Checked):
+    """Linear warm-up from 0, then the same rate to the end."""
+
+    kind: Literal["constant"] = "constant"
+    warmup: From0 = 0.0  # epochs
+
+
+Optimizer = Sgd | AdamW | RmsProp
+Schedule = Cosine | Step | Constant
+
+
+@setting
+class Phase(Checked):
+    """One row of progressive learning (EfficientNetV2, Table 6): for so many epochs, this."""
+
+    epochs: Count = 1
+    image: Image = 224  # side in pixels
+    batch: Annotated[int, Field(strict=True, ge=2, le=65536)] = 32  # BatchNorm needs two samples
+    randaugment: Annotated[float, Field(strict=True, ge=0, le=40)] = 0.0  # magnitude; 0 is off
+    mixup: From0 = 0.0  # alpha of the Beta distribution; 0 is off
+    cutmix: From0 = 0.0
+    erasing: UpTo1 = 0.0  # probability
+    dropout: Share = 0.0
+    drop_path: Share = 0.0
+    lr_factor: Above0 = 1.0
+
+
+@setting
+class Recipe(Checked):
+    """Everything that decides a run, but for the photos' content.
+
+    `lr` is the rate at the phase's own batch: scale it yourself when you change the batch (0.016 * batch / 256).
+    `freeze` counts the table's leading rows whose weights stay as they are; they run in evaluation mode, and their
+    backward pass costs nothing. `ema=0` makes the average the weights themselves; `clip=inf` clips nothing.
+    """
+
+    arch: Text | dict[str, Any] = "mobilenetv3_small_100"  # a name, or a network of your own as Arch.to_json() gives it
+    photos: Text | None = None
+    validation: Share = 0.1  # share that is split off where the photos come without these folders
+    test: Share = 0.1
+    pretrained: Text | None = None  # whose weights to start from; none: from scratch
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(epochs=30),)
+    optimizer: Annotated[Optimizer, Field(discriminator="kind")] = AdamW()
+    schedule: Annotated[Schedule, Field(discriminator="kind")] = Cosine(warmup=1.0)
+    head_lr_factor: Above0 = 1.0
+    freeze: Whole = 0
+    bn_frozen: Switch = False
+    ema: Share = 0.9999
+    label_smoothing: Share = 0.1
+    clip: Limit = math.inf  # largest gradient norm
+    crop_area: tuple[UpTo1, UpTo1] = (0.08, 1.0)
+    flip: UpTo1 = 0.5  # probability
+    randaugment_layers: Whole = 2
+    eval_image: Image | None = None  # none: the last phase's
+    eval_batch: Count = 64
+    preprocess: dict[str, Any] | None = None  # none: that of the pretrained weights, else the default; resolved
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    workers: Literal["auto"] | Annotated[int, Field(strict=True, ge=0, le=256)] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1024)] = "auto"
+    seed: Whole = 0
+    save_minutes: Above0 = 10.0  # a checkpoint at least so often, beside the one after each epoch
+
+    @model_validator(mode="after")
+    def _agree(self) -> Recipe:
+        from ..arch.names import find
+        from ..arch.spec import Arch
+
+        rows = len((find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)).rows)
+        if self.freeze >= rows:
+            raise SettingError(
+                f"recipe: freeze is {self.freeze}; this network has {rows} rows: allowed are 0 to {rows - 1}."
+            )
+        if self.schedule.warmup >= self.epochs:
+            raise SettingError(
+                f"recipe: schedule.warmup is {self.schedule.warmup:g} epochs of {self.epochs}: nothing would be left."
+                " Give less, or more epochs."
+            )
+        if not 0 < self.crop_area[0] <= self.crop_area[1]:
+            raise SettingError(
+                f"recipe: crop_area is {self.crop_area}; give (smallest, largest) with 0 < smallest <= largest."
+            )
+        if self.preprocess is not None:
+            from ..data.preprocess import Preprocess
+
+            Preprocess.from_json(self.preprocess)
+        if self.validation + self.test >= 1:
+            raise SettingError(
+                f"recipe: validation {self.validation:g} and test {self.test:g} leave nothing to train on. Give less."
+            )
+        return self
+
+    @property
+    def epochs(self) -> int:
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase_of(self, epoch: int) -> tuple[int, Phase]:
+        """Which row the epoch (from 0) belongs to."""
+        for i, phase in enumerate(self.phases):
+            if epoch < phase.epochs:
+                return i, phase
+            epoch -= phase.epochs
+        raise SettingError(f"recipe: there is no epoch {epoch} after the last of {self.epochs}.")
+
+    def to_json(self) -> dict[str, Any]:
+        value = dataclasses.asdict(self)
+        value["clip"] = "inf" if math.isinf(self.clip) else self.clip  # JSON has no infinity
+        return json.loads(json.dumps(value))
+
+    def save(self, path: str | Path) -> None:
+        write_json(path, self.to_json())
+
+    @staticmethod
+    def from_json(value: Any) -> Recipe:
+        if not isinstance(value, dict):
+            raise SettingError(f"recipe: a JSON object with settings is needed, not {shown(value)}.")
+        return Recipe(**value)
+
+    @staticmethod
+    def load(path: str | Path) -> Recipe:
+        """Raises: SettingError for a file that is missing, no JSON, or says a setting twice or wrongly."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            return Recipe.from_json(json.loads(text, object_pairs_hook=_once))
+        except (OSError, ValueError, RecursionError) as error:
+            raise SettingError(
+                f"{path}: not a recipe ({error}). Give a JSON file such as a run's recipe.json."
+            ) from error
+        except SettingError as error:
+            raise SettingError(f"{path}: {error}") from None
+
+
+def progressive(
+    epochs: int,
+    *,
+    stages: int = 4,
+    image: tuple[int, int] = (128, 224),
+    multiple: int = 8,
+    randaugment: tuple[float, float] = (5, 15),
+    mixup: tuple[float, float] = (0, 0),
+    cutmix: tuple[float, float] = (0, 0),
+    erasing: tuple[float, float] = (0, 0),
+    dropout: tuple[float, float] = (0.1, 0.3),
+    drop_path: tuple[float, float] = (0.0, 0.0),
+    batch: int | tuple[int, ...] = 32,
+    lr_factor: float = 1.0,
+    follow: Literal["paper", "code"] = "paper",
+) -> tuple[Phase, ...]:
+    """Rows of progressive learning: image size and regularisation grow together, from the first value to the second.
+
+    "paper" is Algorithm 1: stage i of M gets S0 + (Se - S0) * i / (M - 1). "code" is what the authors released: image
+    sizes S0 + (Se - S0) * (i + 1) / M, which never use S0, and the last dropout throughout. Sizes between the ends are
+    rounded to `multiple` (8: at a network's stride of 32 a map may be cut, but few layers see it; 1: as the paper).
+    Epochs are dealt evenly, the first stages get the remainder. `batch` is one for all stages or one for each.
+    Source: Tan & Le 2021, section 4 and Table 6; google/automl efficientnetv2/main.py.
+
+    >>> [phase.image for phase in progressive(350, image=(128, 300), multiple=1)]
+    [128, 185, 243, 300]
+    >>> [phase.image for phase in progressive(350, image=(128, 300), multiple=1, follow="code")]
+    [171, 214, 257, 300]
+    """
+    if follow not in ("paper", "code"):
+        raise SettingError(f"progressive: follow is {follow!r}; allowed: 'paper', 'code'.")
+    if not 1 <= stages <= epochs:
+        raise SettingError(f"progressive: {stages} stages do not fit {epochs} epochs; give 1 to {epochs} stages.")
+    if multiple < 1:
+        raise SettingError(f"progressive: multiple is {multiple}; give 1 or more.")
+    batches = (batch,) * stages if isinstance(batch, int) else tuple(batch)
+    if len(batches) != stages:
+        raise SettingError(f"progressive: {len(batches)} batch sizes for {stages} stages; give one, or {stages}.")
+
+    def between(ends: tuple[float, float], i: int) -> float:
+        return ends[1] if stages == 1 else ends[0] + (ends[1] - ends[0]) * i / (stages - 1)
+
+    def side(i: int) -> int:
+        if follow == "code":  # truncated, as int() does there
+            exact = float(int(image[0] + (image[1] - image[0]) * (i + 1) / stages))
+        else:
+            exact = between(image, i)
+        ends = i == stages - 1 or (i == 0 and follow == "paper")
+        return round(exact) if ends else max(multiple, int(exact / multiple + 0.5) * multiple)
+
+    return tuple(
+        Phase(
+            epochs=epochs // stages + (i < epochs % stages),
+            image=side(i),
+            batch=batches[i],
+            randaugment=between(randaugment, i),
+            mixup=between(mixup, i),
+            cutmix=between(cutmix, i),
+            erasing=between(erasing, i),
+            dropout=between(dropout, i) if follow == "paper" else dropout[1],
+            drop_path=between(drop_path, i),
+            lr_factor=lr_factor,
+        )
+        for i in range(stages)
+    )
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the setting {twice!r} stands there twice")
+    return dict(pairs)

@@ -1,0 +1,51 @@
+"""What a step leaves behind in the log and on the screen."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from ..data.loader import Batch
+from .guard import check_skipped
+from .prepare import Run
+from .recipe import Phase
+
+LINES = 50  # step lines in the log per epoch, at most
+
+
+class Record:
+    """Of one epoch: a line now and then, a note for every batch that was skipped and every photo that went bad."""
+
+    def __init__(self, r: Run, phase: Phase) -> None:
+        self.r, self.phase, self.steps = r, phase, r.steps(phase)
+        self.every = math.ceil(self.steps / LINES)
+        self.images, self.began, self.rate = 0, time.monotonic(), 0.0
+
+    def step(self, batch: Batch, *, loss: float, norm: float, lr: float, finite: bool) -> None:
+        """Raises: TrainingError when too many steps were not finite."""
+        r, at, number = self.r, self.r.position, self.r.position.step - 1
+        self.images += len(batch.labels)
+        for path, reason in batch.bad:
+            r.log.note(f"{path}: left out, it went bad since the photos were looked at ({reason})")
+        if not finite:
+            paths = [str(r.photos.train[i].path) for i in batch.index.tolist()]
+            text = f"epoch {at.epoch}, step {number} skipped: loss {loss}, gradient norm {norm}"
+            r.log.note(text, paths=paths)
+            r.progress.say(f"{text}; its photos are named in {r.folder / 'log.jsonl'}")
+            check_skipped(at.skipped_in_a_row, at.skipped, self.steps, paths)
+        elif number % self.every == 0:
+            now = time.monotonic()
+            self.rate, self.images, self.began = self.images / max(now - self.began, 1e-9), 0, now
+            r.log.step(
+                at.total,
+                epoch=at.epoch,
+                step=number,
+                loss=loss,
+                lr=lr,
+                image=self.phase.image,
+                images_per_second=round(self.rate, 1),
+                gradient_norm=norm,
+                time=round(time.time(), 3),
+            )
+        epoch = f"{at.epoch + 1}/{r.recipe.epochs}"
+        r.progress.step(r.work(at.epoch, at.step), epoch, self.rate, at.loss_sum / max(at.seen, 1))

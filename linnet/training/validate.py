@@ -1,0 +1,33 @@
+"""How good the averaged weights are now: every validation photo once, in float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..evaluation.evaluate import predict_logits
+from ..evaluation.metrics import measure
+from .checkpoint import Position
+from .prepare import Run
+
+
+def validate(r: Run) -> dict[str, Any] | None:
+    """top1, top5, loss, the 95 % interval of top1 and n; none where there are no validation photos."""
+    if not r.photos.validation:
+        return None
+    assert r.recipe.workers != "auto"
+    answers = predict_logits(
+        r.ema.net, r.photos.validation, r.preprocess, batch=r.recipe.eval_batch, workers=r.recipe.workers
+    )
+    found = measure(answers.logits, answers.labels)
+    return {
+        "top1": found.top1,
+        "top5": found.top5,
+        "loss": found.loss,
+        "interval": list(found.top1_interval),
+        "n": found.n,
+    }
+
+
+def is_best(at: Position, found: dict[str, Any] | None) -> bool:
+    """Higher top-1 than before, or as high with a lower loss; without validation the last epoch is the best."""
+    return found is None or (found["top1"], -found["loss"]) > (at.best_top1, -at.best_loss)
