@@ -36,5 +36,6 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     >>> did_you_mean("efficientnet_bo", ["efficientnet_b0", "resnet50"])
     " Did you mean 'efficientnet_b0'?"
     """
-    near = get_close_matches(given.lower(), sorted(set(allowed)), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+    names = {name.lower(): name for name in sorted(set(allowed))}
+    near = get_close_matches(given.lower(), names, n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(names[name]) for name in near)}?" if near else ""

@@ -30,8 +30,8 @@ class Scaling:
     ends: bool = True  # the first and the last stage follow the depth
 
     def channels(self, c: int, width: float) -> int:
-        """`c` channels at a width multiplier; 1 changes nothing."""
-        return c if width == 1 else round_channels(c * width, self.divisor, self.guard)
+        """`c` channels at a width multiplier; 1 changes nothing, nor does it where a row gives no channels (0)."""
+        return c if width == 1 or not c else round_channels(c * width, self.divisor, self.guard)
 
     def layers(self, n: int, depth: float, *, end: bool) -> int:
         """`n` layers at a depth multiplier, rounded up; `end` says that the stage is the first or the last."""

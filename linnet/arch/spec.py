@@ -8,100 +8,46 @@ building, counting and timing it depend on. A family's own operators stand besid
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, fields, replace
+from itertools import groupby
+from typing import Any, Literal
 
 from ..errors import SettingError, did_you_mean
+from .operator import (
+    Act,
+    Classifier,
+    Conv,
+    Dropout,
+    Layer,
+    Linear,
+    MaxPool,
+    Norm,
+    Operator,
+    Pool,
+    Size,
+    Style,
+    shape,
+)
 from .scale import Scaling
 
-Act = Literal["identity", "relu", "relu6", "silu", "hswish", "gelu"]
-Size = tuple[int, ...]  # (height, width) of a map, (n,) of n tokens, () of a vector
-
-
-@dataclass(frozen=True)
-class Style:
-    """What a whole network shares; weights of one table may differ in it, and bring their own."""
-
-    act: Act = "relu"
-    norm: Literal["batch", "layer", "none"] = "batch"
-    eps: float = 1e-5
-    momentum: float = 0.1  # PyTorch's meaning: the weight of the new batch
-    pad: Literal["symmetric", "same"] = "symmetric"  # "same" is TensorFlow's: an odd pixel goes right and below
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One word of a table: subclass it as a frozen dataclass and register its module with `linnet.nn.module`.
-
-    The methods say what the table needs to know without building anything; most operators keep the defaults.
-    """
-
-    known: ClassVar[dict[str, type[Operator]]] = {}
-    units: ClassVar[int] = 0  # residual units in one layer, for drop path and layer-wise learning rates
-
-    def __init_subclass__(cls) -> None:
-        other = Operator.known.get(cls.__name__)
-        if other is not None and other.__module__ != cls.__module__:
-            raise SettingError(
-                f"Two operators are called {cls.__name__} ({other.__module__} and {cls.__module__}): rename one."
-            )
-        Operator.known[cls.__name__] = cls
-
-    def out_size(self, size: Size, stride: int, dilation: int) -> Size:
-        """Size after the layer; the default is that of a padded convolution, ceil(size / stride)."""
-        return tuple(-(-n // stride) for n in size)
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        """Channels after one layer of a row that says `channels`."""
-        return channels
-
-    def widened(self, cin: int, wide: int, scaling: Scaling) -> Operator:
-        """The operator after its row's input grew from `cin` to `wide` channels (the row's own grow by themselves)."""
-        return self
-
-    def to_json(self) -> dict[str, Any]:
-        return {"op": type(self).__name__, **{f.name: getattr(self, f.name) for f in fields(self)}}
-
-    def __str__(self) -> str:
-        """As the table writes it: arguments that are not the default ones.
-
-        >>> str(Conv(k=1)), str(Conv())
-        ('Conv(k=1)', 'Conv')
-        """
-        said = [f"{f.name}={getattr(self, f.name):g}" if isinstance(getattr(self, f.name), float) else
-                f"{f.name}={getattr(self, f.name)}"
-                for f in fields(self) if f.default is MISSING or getattr(self, f.name) != f.default]  # fmt: skip
-        return type(self).__name__ + (f"({', '.join(said)})" if said else "")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer with everything its cost depends on: the atom of building, counting and timing."""
-
-    op: Operator
-    cin: int
-    cout: int
-    stride: int
-    size: Size
-    dilation: int
-    style: Style
-
-    @property
-    def out_size(self) -> Size:
-        return self.op.out_size(self.size, self.stride, self.dilation)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Of one sample: (c, h, w) of a map, (n, c) of tokens, (c,) of a vector."""
-        return shape(self.cin, self.size)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return shape(self.cout, self.out_size)
-
-
-def shape(c: int, size: Size) -> tuple[int, ...]:
-    return (*size, c) if len(size) == 1 else (c, *size)
+__all__ = [
+    "Act",
+    "Arch",
+    "Classifier",
+    "Conv",
+    "Dropout",
+    "Layer",
+    "Linear",
+    "MaxPool",
+    "Norm",
+    "Operator",
+    "Pool",
+    "Scaling",
+    "Size",
+    "Stage",
+    "Style",
+    "shape",
+]
 
 
 @dataclass(frozen=True)
@@ -122,110 +68,6 @@ class Stage:
         return {"op": op, "channels": self.channels, "layers": self.layers, "stride": self.stride}
 
 
-# -- operators that every family shares ----------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Conv(Operator):
-    """k x k convolution, norm, activation. In a head row `c` gives the channels; a stage's row gives its own."""
-
-    c: int = 0
-    k: int = 3
-    pad: int | None = None  # pixels on each side; None keeps ceil(size / stride)
-    groups: int = 1
-    act: Act | None = None  # None is the network's
-
-    def out_size(self, size: Size, stride: int, dilation: int) -> Size:
-        if self.pad is None:
-            return tuple(-(-n // stride) for n in size)
-        return tuple((n + 2 * self.pad - dilation * (self.k - 1) - 1) // stride + 1 for n in size)
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return channels or self.c
-
-
-@dataclass(frozen=True)
-class MaxPool(Operator):
-    """k x k maximum; `ceil` rounds the size up as Caffe does."""
-
-    k: int = 3
-    pad: int = 1
-    ceil: bool = False
-
-    def out_size(self, size: Size, stride: int, dilation: int) -> Size:
-        def one(n: int) -> int:
-            span = n + 2 * self.pad - self.k + (stride - 1 if self.ceil else 0)
-            out = span // stride + 1
-            # PyTorch drops a last window that would start in the padding.
-            return out - 1 if self.ceil and (out - 1) * stride >= n + self.pad else out
-
-        return tuple(one(n) for n in size)
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return cin
-
-
-@dataclass(frozen=True)
-class Pool(Operator):
-    """From a map or tokens to a vector. The rows above it are `forward_features`, it and the rest `forward_head`.
-
-    "average" is the mean over all positions, "token" the first token (`tokens` > 1 keeps that many, [B, tokens, C]),
-    "flatten" a map's [C * H * W].
-    """
-
-    kind: Literal["average", "token", "flatten"] = "average"
-    tokens: int = 1
-
-    def out_size(self, size: Size, stride: int, dilation: int) -> Size:
-        return () if self.tokens == 1 else (self.tokens,)
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return cin * size[0] * size[1] if self.kind == "flatten" else cin
-
-
-@dataclass(frozen=True)
-class Norm(Operator):
-    """LayerNorm over the channels of a map, of tokens or of a vector."""
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return cin
-
-
-@dataclass(frozen=True)
-class Linear(Operator):
-    """Fully connected layer with bias, then an activation."""
-
-    c: int
-    act: Act | None = None
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return self.c
-
-
-@dataclass(frozen=True)
-class Dropout(Operator):
-    """Where dropout acts. Its rate belongs to the run: `linnet.nn.net.set_regularisation`."""
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return cin
-
-
-@dataclass(frozen=True)
-class Classifier(Operator):
-    """The last linear layer; 0 classes leaves the features as they are.
-
-    With `heads` > 1 (distilled DeiT) each token has its own, and their logits are averaged outside training.
-    """
-
-    classes: int = 1000
-    heads: int = 1
-
-    def out_size(self, size: Size, stride: int, dilation: int) -> Size:
-        return ()
-
-    def out_channels(self, cin: int, channels: int, size: Size) -> int:
-        return self.classes or cin
-
-
-# -- the table --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Arch:
     """A network: its paper's table as a value. Everything else is a function of it."""
@@ -235,9 +77,9 @@ class Arch:
     stem: tuple[Stage, ...]
     stages: tuple[Stage, ...]
     head: tuple[Operator, ...]
-    style: Style = Style()
-    scaling: Scaling = Scaling()
-    taps: tuple[str, ...] = ()  # rows whose outputs are the features; none: the last before each change of stride
+    style: Style = Style()  # noqa: RUF009  (frozen)
+    scaling: Scaling = Scaling()  # noqa: RUF009
+    taps: tuple[str, ...] = ()  # where features come from, see `features`; none: the last row before each stride
     init: Literal["fan_out", "slim"] = "fan_out"  # see linnet/nn/init.py
     source: str = ""
 
@@ -249,7 +91,7 @@ class Arch:
     def row_names(self) -> tuple[str, ...]:
         """As the state dict names them: stem.0, stages.3, head.classifier.
 
-        Raises SettingError when the head has two rows of one operator.
+        Where the head has several rows of one operator, their places tell them apart: head.linear1, head.linear3.
         """
         head = [f"head.{type(op).__name__.lower()}" for op in self.head]
         for name in head:
@@ -293,22 +135,42 @@ class Arch:
                 cin, size = layer.cout, layer.out_size
 
     def features(self, image: int | None = None, *, output_stride: int = 0) -> tuple[tuple[str, int, int], ...]:
-        """(tap, channels, reduction) of every feature map that `features_only` returns, from large to small."""
-        body, names = len(self.stem) + len(self.stages), self.row_names
-        last: dict[int, Layer] = {}
-        reductions: dict[int, int] = {}
-        reduction = 1
-        for row, layer in self.layers(image, output_stride=output_stride):
-            if len(layer.out_size) == 2:
-                # By sizes, not by the stride written: an operator may halve inside (Inception, NASNet).
-                reduction *= max(1, round(layer.size[0] / layer.out_size[0])) if len(layer.size) == 2 else 1
-                last[row], reductions[row] = layer, reduction
-        if self.taps:
-            rows = [names.index(".".join(tap.split(".")[:2])) for tap in self.taps]
-            return tuple((tap, last[row].cout, reductions[row]) for tap, row in zip(self.taps, rows, strict=True))
-        rows = [r for r in range(body) if r in last and reductions[r] > 1]
-        rows = [r for r in rows if r + 1 not in rows or reductions[r + 1] != reductions[r]]
-        return tuple((names[row], last[row].cout, reductions[row]) for row in rows)
+        """(tap, channels, reduction) of every feature map that `features_only` returns, from large to small.
+
+        Tokens count as a map with other tokens before it. A tap is a row ("stages.5"), a layer ("stages.5.0") or a
+        part of one ("stages.5.0.expand").
+
+        Raises SettingError for a tap that the table does not have.
+        """
+        taps, places = list[tuple[str, int, int]](), dict[str, tuple[Layer, int, int]]()
+        names, body, reduction = self.row_names, len(self.stem) + len(self.stages), 1
+        # By sizes, not by the stride written: an operator may halve inside (NASNet). They are those of a large image,
+        # where the pixels that valid convolutions lose (Inception) do not count.
+        large = self.layers(16 * (image or self.image), output_stride=output_stride)
+        for row, group in groupby(large, key=lambda pair: pair[0]):
+            for j, (_, layer) in enumerate(group):
+                if layer.out_size:
+                    before, reduction = reduction, _reduced(reduction, layer.size, layer.out_size)
+                    places[names[row]] = places[f"{names[row]}.{j}"] = (layer, before, reduction)
+            if row < body and reduction > 1 and names[row] in places:
+                if taps and taps[-1][2] == reduction:
+                    taps.pop()
+                taps.append((names[row], places[names[row]][0].cout, reduction))
+        return tuple(self._feature(tap, places) for tap in self.taps) or tuple(taps)
+
+    def _feature(self, tap: str, places: Mapping[str, tuple[Layer, int, int]]) -> tuple[str, int, int]:
+        if tap in places:
+            layer, _, reduction = places[tap]
+            return tap, layer.cout, reduction
+        *place, role = tap.split(".", 3)
+        if len(place) < 3 or ".".join(place) not in places:
+            raise SettingError(
+                f"{self.name} has no features at {tap!r}.{did_you_mean(tap, places)}"
+                ' A tap is a row ("stages.5"), a layer ("stages.5.0") or a part of one ("stages.5.0.expand").'
+            )
+        layer, before, _ = places[".".join(place)]
+        channels, size = layer.op.part(role, layer)
+        return tap, channels, _reduced(before, layer.size, size)
 
     def with_classes(self, classes: int) -> Arch:
         return replace(
@@ -328,15 +190,19 @@ class Arch:
             if not value > 0:
                 raise SettingError(f"{what} is {value}: give a number above 0.")
         rule, last = self.scaling, len(self.stages) - 1
+        first: dict[int, Layer] = {}
+        for row, layer in self.layers():
+            first.setdefault(row, layer)
 
-        rows, cin, wide = list[Stage](), 3, 3
+        rows, wide = list[Stage](), 3
         for i, s in enumerate((*self.stem, *self.stages), -len(self.stem)):
-            body = i >= 0
+            body, start = i >= 0, first[i + len(self.stem)]
             channels = rule.channels(s.channels, width if body or rule.stem else 1)
             layers = rule.layers(s.layers, depth, end=i in (0, last)) if body else s.layers
-            ops = tuple(op.widened(cin, wide, rule) for op in s.ops)
+            ops = tuple(op.widened(start.cin, wide, rule) for op in s.ops)
             rows.append(Stage(ops if isinstance(s.op, tuple) else ops[0], channels, layers, s.stride))
-            cin, wide = s.channels or cin, channels or wide
+            for j in range(s.layers):  # as deep as it was: only the width must show in the ratio of `wide` to `cin`
+                wide = ops[j % len(ops)].out_channels(wide, channels, start.size)
         stem, stages = tuple(rows[: len(self.stem)]), tuple(rows[len(self.stem) :])
         grows = {"scaled": width, "fixed": 1.0, "grows": max(1.0, width)}[rule.head]
         head = tuple(replace(o, c=rule.channels(o.c, grows)) if isinstance(o, Conv) else o for o in self.head)
@@ -377,8 +243,17 @@ class Arch:
             raise SettingError(f"This is not the description of a network ({error}).") from error
 
 
+def _reduced(reduction: int, before: Size, after: Size) -> int:
+    return reduction * max(1, round(before[0] / after[0])) if len(before) == len(after) == 2 else reduction
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists are tuples here, at every depth."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+
+
 def _operator(value: Mapping[str, Any]) -> Operator:
-    arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    arguments = {k: _frozen(v) for k, v in value.items()}
     name = arguments.pop("op")
     if name not in Operator.known:
         raise SettingError(

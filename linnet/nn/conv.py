@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,11 +26,12 @@ def activation(act: Act) -> nn.Module:
     return ACTS[act]() if act in ("identity", "gelu") else ACTS[act](inplace=True)
 
 
-def norm(c: int, style: Style) -> nn.Module:
-    """The network's norm over a map of `c` channels."""
+def norm(c: int, style: Style, *, flat: bool = False) -> nn.Module:
+    """The network's norm over a map of `c` channels; `flat` is for a vector."""
     match style.norm:
         case "batch":
-            return nn.BatchNorm2d(c, eps=style.eps, momentum=style.momentum)
+            kind = nn.BatchNorm1d if flat else nn.BatchNorm2d
+            return kind(c, eps=style.eps, momentum=style.momentum)
         case "layer":
             return LayerNorm(c, eps=style.eps)
         case "none":
@@ -45,35 +48,37 @@ class LayerNorm(nn.LayerNorm):
 
 
 class ConvNorm(nn.Conv2d):
-    """k x k convolution without bias, norm, activation: [B, cin, H, W] -> [B, cout, ceil(H / stride), ...].
+    """k x k convolution, norm, activation: [B, cin, H, W] -> [B, cout, ceil(H / stride), ...]. `k` may be (down, across).
 
     It is a convolution that owns its norm, so that a state dict reads `depthwise.weight`, `depthwise.norm.weight`.
+    It has a bias unless a batch norm follows, which has one itself.
     """
 
-    def __init__(self, cin: int, cout: int, k: int, style: Style, *, stride: int = 1, groups: int = 1,
+    def __init__(self, cin: int, cout: int, k: int | tuple[int, int], style: Style, *, stride: int = 1, groups: int = 1,
                  dilation: int = 1, pad: int | None = None, act: Act | None = None) -> None:  # fmt: skip
         # TensorFlow's "same" pads by the input's size; it differs from the symmetric kind only where there is a stride.
         self.same = style.pad == "same" and stride > 1 and pad is None
-        symmetric = dilation * (k - 1) // 2 if pad is None else pad
+        k = (k, k) if isinstance(k, int) else k
+        padding = (dilation * (k[0] - 1) // 2, dilation * (k[1] - 1) // 2) if pad is None else (pad, pad)
         super().__init__(
-            cin, cout, k, stride, 0 if self.same else symmetric, dilation, groups, bias=style.norm == "none"
+            cin, cout, k, stride, 0 if self.same else padding, dilation, groups, bias=style.norm != "batch"
         )
         self.norm = norm(cout, style)
         self.act = activation(style.act if act is None else act)
 
     def forward(self, input: Tensor) -> Tensor:
         if self.same:
-            input = pad_same(input, self.kernel_size[0], self.stride[0], self.dilation[0])
+            input = pad_same(input, self.kernel_size, self.stride[0], self.dilation[0])
         return self.act(self.norm(super().forward(input)))
 
 
-def pad_same(x: Tensor, k: int, stride: int, dilation: int) -> Tensor:
+def pad_same(x: Tensor, k: tuple[int, ...], stride: int, dilation: int) -> Tensor:
     """TensorFlow's "same" padding of a map, the odd pixel right and below."""
 
-    def total(n: int) -> int:
+    def total(n: int, k: int) -> int:
         return max((-(-n // stride) - 1) * stride + dilation * (k - 1) + 1 - n, 0)
 
-    h, w = total(x.shape[-2]), total(x.shape[-1])
+    h, w = total(x.shape[-2], k[0]), total(x.shape[-1], k[1])
     return F.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2)) if h or w else x
 
 
@@ -124,10 +129,10 @@ class Pooling(nn.Module):
 
 
 class Heads(nn.ModuleList):
-    """One classifier per token, [B, heads, C] -> [B, classes]: averaged, as DeiT does outside training."""
+    """Classifiers whose logits are averaged: of a token each, [B, heads, C], or all of one vector, [B, C]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([fc(x[:, i]) for i, fc in enumerate(self)]).mean(0)
+        return torch.stack([fc(x if x.ndim == 2 else x[:, i]) for i, fc in enumerate(self)]).mean(0)
 
 
 @module.register
@@ -148,13 +153,17 @@ def _(op: Pool, layer: Layer) -> nn.Module:
 
 @module.register
 def _(op: Norm, layer: Layer) -> nn.Module:
-    return LayerNorm(layer.cin, eps=layer.style.eps)
+    own = norm(layer.cin, replace(layer.style, norm=op.norm), flat=len(layer.size) < 2)
+    return own if op.act == "identity" else nn.Sequential(own, activation(op.act))
 
 
 @module.register
 def _(op: Linear, layer: Layer) -> nn.Module:
     act = activation(layer.style.act if op.act is None else op.act)
-    return nn.Sequential(nn.Linear(layer.cin, layer.cout), act)
+    if op.norm == "none":
+        return nn.Sequential(nn.Linear(layer.cin, layer.cout), act)
+    own = norm(layer.cout, replace(layer.style, norm=op.norm), flat=True)
+    return nn.Sequential(nn.Linear(layer.cin, layer.cout, bias=False), own, act)
 
 
 @module.register

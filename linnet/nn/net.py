@@ -32,26 +32,40 @@ class Net(nn.Module):
         rows: list[list[nn.Module]] = [[] for _ in arch.rows]
         for row, layer in arch.layers(channels=in_chans, output_stride=output_stride):
             rows[row].append(module(layer.op, layer))
-            if isinstance(layer.op, Classifier):
-                self.num_features = layer.cin
         stem, stages = len(arch.stem), len(arch.stem) + len(arch.stages)
         self.stem = nn.Sequential(*(nn.Sequential(*row) for row in rows[:stem]))
         self.stages = nn.Sequential(*(nn.Sequential(*row) for row in rows[stem:stages]))
         names = [name.removeprefix("head.") for name in arch.row_names[stages:]]
         self.head = nn.Sequential(OrderedDict(zip(names, (row[0] for row in rows[stages:]), strict=True)))
-        self._pool = next(i for i, op in enumerate(arch.head) if isinstance(op, Pool))
+        # SqueezeNet's classifier stands above the pooling.
+        splits = (i for i, op in enumerate(arch.head) if isinstance(op, Pool | Classifier))
+        self._split = next(splits, len(arch.head))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
         """All rows above the pooling: a map [B, C, H, W] or tokens [B, N, C]."""
-        return self.head[: self._pool](self.stages(self.stem(x)))
+        x = self.stages(self.stem(x))
+        for row in list(self.head)[: self._split]:
+            x = row(x)
+        return x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Pooling and what follows; with `pre_logits` what the classifier would see, [B, num_features]."""
-        rows = self.head[self._pool :]
-        return (rows[:-1] if pre_logits else rows)(x)
+        """Pooling and what follows; with `pre_logits` the same without the classifier, [B, num_features].
+
+        Of a network with a classifier per token (distilled DeiT), [B, tokens, num_features].
+        """
+        for op, row in list(zip(self.arch.head, self.head, strict=True))[self._split :]:
+            if not (pre_logits and isinstance(op, Classifier)):
+                x = row(x)
+        return x
+
+    @property
+    def num_features(self) -> int:
+        """Channels that the classifier sees, or that a network without one ends with."""
+        *_, last = layers = [layer for _, layer in self.arch.layers(channels=self.in_chans)]
+        return next((layer.cin for layer in layers if isinstance(layer.op, Classifier)), last.cout)
 
     @property
     def feature_info(self) -> tuple[Feature, ...]:
@@ -60,6 +74,8 @@ class Net(nn.Module):
 
     def features(self, x: Tensor, strides: Sequence[int] = ()) -> list[Tensor]:
         """Maps from inside the network, from large to small: those of `feature_info`, or of these reductions only.
+
+        Tokens come back as the map [B, C, h, w] that they stand for, without those before it (class, distillation).
 
         Raises SettingError for a stride that the network does not have.
         """
@@ -71,16 +87,22 @@ class Net(nn.Module):
             )
         wanted = [f.name for f in info if not strides or f.reduction in strides]
         caught: dict[str, Tensor] = {}
-        inside = [name for name in wanted if name.count(".") > 1]  # a submodule by role, such as stages.5.0.expand
+        size = x.shape[2:]  # of the last map: tokens do not know their height and width
+
+        def catch(name: str, y: Tensor) -> None:
+            caught[name] = _map(y, size)
+
+        inside = [name for name in wanted if name.count(".") > 1]  # a layer or a part of it, such as stages.5.0.expand
         hooks = [
-            self.get_submodule(name).register_forward_hook(lambda _m, _x, y, name=name: caught.__setitem__(name, y))
+            self.get_submodule(name).register_forward_hook(lambda _m, _x, y, name=name: catch(name, y))
             for name in inside
         ]
         try:
             for name, row in self._rows():
+                size = x.shape[2:] if x.ndim == 4 else size
                 x = row(x)
                 if name in wanted:
-                    caught[name] = x
+                    catch(name, x)
                 if len(caught) == len(wanted):
                     break
         finally:
@@ -93,18 +115,33 @@ class Net(nn.Module):
         return list(zip(self.arch.row_names, modules, strict=True))
 
     def get_classifier(self) -> nn.Module:
-        return self.head[-1]
+        """Raises SettingError when the network has none."""
+        return self.head[self._classifier()]
+
+    def _classifier(self) -> int:
+        for i, op in enumerate(self.arch.head):
+            if isinstance(op, Classifier):
+                return i
+        raise SettingError(f"{self.arch.name} has no classifier: give its head a Classifier row.")
 
     def reset_classifier(self, num_classes: int) -> None:
         """A new classifier, drawn as the family draws it; 0 classes leaves the pooled features."""
         from .init import initialise
 
         self.arch = self.arch.with_classes(num_classes)
-        *_, (_, layer) = self.arch.layers(channels=self.in_chans, output_stride=self.output_stride)
-        new = module(layer.op, layer)
+        layers = self.arch.layers(channels=self.in_chans, output_stride=self.output_stride)
+        layer = next(layer for _, layer in layers if isinstance(layer.op, Classifier))
+        new, old = module(layer.op, layer), next(self.parameters())
         initialise(new, self.arch)
-        old = next(self.head.parameters(), None)
-        self.head[-1] = new if old is None else new.to(old.device, old.dtype)
+        self.head[self._classifier()] = new.to(old.device, old.dtype).train(self.training)
+
+
+def _map(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Tokens [B, N, C], the last h * w of them of a map, as [B, C, h, w]; a map as it is."""
+    if x.ndim == 4:
+        return x
+    h, w = size
+    return x[:, -h * w :].transpose(1, 2).unflatten(2, (h, w))
 
 
 def set_regularisation(net: Net, *, dropout: float = 0.0, drop_path: float = 0.0) -> None:
