@@ -1,0 +1,1 @@
+"""Why, and how good: what a run did, as something a person can look at."""

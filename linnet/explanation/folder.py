@@ -1,0 +1,120 @@
+"""What lies in a run's folder, read without trust: a part that is missing or damaged is a line of the report, no crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import SettingError
+
+PARTS = ("recipe.json", "environment.json", "data.json", "predictions.json")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The parts of a run. One that is not there is empty; `damaged` says why for one that cannot be read."""
+
+    path: Path
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    predictions: Mapping[str, Any] = field(default_factory=dict)
+    bundle: Mapping[str, Any] = field(default_factory=dict)
+    bundle_path: Path | None = None
+    steps: tuple[Mapping[str, Any], ...] = ()
+    epochs: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[Mapping[str, Any], ...] = ()
+    damaged: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        for part in (self.predictions, self.bundle, self.data):
+            names = part.get("classes")
+            if isinstance(names, list) and names:
+                return tuple(str(name) for name in names)
+        return ()
+
+
+def read_run(path: str | Path) -> RunFolder:
+    """Read whatever of a run is in the folder `path`, and the bundle in it (or `path` itself, if it is one).
+
+    Raises: SettingError when there is no folder, or nothing of a run in it.
+    """
+    path, damaged = Path(path), dict[str, str]()
+    if not path.is_dir():
+        raise SettingError(f"{path}: there is no such folder. Give the folder of a run, such as runs/NAME.")
+    parts = {name: _object(path / name, damaged) for name in PARTS}
+    bundles = [*path.glob("bundle.json"), *sorted(path.glob("[!.]*/bundle.json"))]
+    bundle = _object(bundles[0], damaged) if bundles else {}
+    lines = _lines(path / "log.jsonl", damaged)
+    if not (any(parts.values()) or bundle or lines or damaged):
+        raise SettingError(
+            f"{path}: nothing of a run is in this folder ({', '.join((*PARTS, 'log.jsonl'))})."
+            " Give the folder that `linnet fit` or `linnet train` wrote."
+        )
+    return RunFolder(
+        path=path,
+        recipe=parts["recipe.json"],
+        environment=parts["environment.json"],
+        data=parts["data.json"],
+        predictions=parts["predictions.json"],
+        bundle=bundle,
+        bundle_path=bundles[0].parent if bundle else None,
+        # A run that was killed and resumed may say a step twice: the later one is what happened.
+        steps=_last_said(lines, "step", ("epoch", "step")),
+        epochs=_last_said(lines, "epoch", ("epoch",)),
+        notes=tuple(line for line in lines if line.get("kind") == "note"),
+        damaged=damaged,
+    )
+
+
+def _object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        damaged[path.name] = " ".join(str(error).split())
+        return {}
+    if not isinstance(value, dict):
+        damaged[path.name] = "it holds no JSON object"
+        return {}
+    return value
+
+
+def _lines(path: Path, damaged: dict[str, str]) -> list[dict[str, Any]]:
+    try:
+        raw = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        damaged[path.name] = str(error)
+        return []
+    lines, bad = list[dict[str, Any]](), 0
+    for i, line in enumerate(raw):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            bad += i < len(raw) - 1  # a last line cut short by a kill is nothing to speak of
+            continue
+        if isinstance(value, dict):
+            lines.append(value)
+        else:
+            bad += 1
+    if bad:
+        damaged[path.name] = f"{bad:,} of its lines could not be read"
+    return lines
+
+
+def _last_said(lines: list[dict[str, Any]], kind: str, keys: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    said: dict[tuple[float, ...], dict[str, Any]] = {}
+    for line in lines:
+        place = tuple(line.get(key) for key in keys)
+        if line.get("kind") == kind and all(isinstance(n, int) for n in place):
+            said[place] = line  # pyright: ignore[reportArgumentType]
+    return tuple(said[place] for place in sorted(said))

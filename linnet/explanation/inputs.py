@@ -1,0 +1,112 @@
+"""What went in: the photos, as the data doctor saw them, and the network, counted row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from markupsafe import Markup
+
+from . import charts
+from .folder import RunFolder
+from .section import Missing, Values
+from .text import magnitude, number, percent, shortened
+
+ROWS = 30
+NAMED_FILES = 300
+VERDICTS = {
+    "quarantined": "not used: bad file",
+    "left out": "left out",
+    "repaired": "used, repaired",
+    "note": "used, noticed",
+    "ignored": "passed over: no picture",
+}
+
+
+def data(run: RunFolder) -> Values:
+    """Photos by class and split, and what the doctor found."""
+    if not run.data:
+        raise Missing("What the data doctor found is not known: the run has no data.json.")
+    counts, bad = run.data.get("counts", {}), run.data.get("bad", {})
+    splits = [split for split in counts if sum(counts[split].values())]
+    rows = [
+        (shortened(name, 48), [number(counts[s].get(name, 0)) for s in splits], number(bad.get(name, 0)))
+        for name in run.data.get("classes", [])
+    ]
+    findings = run.data.get("findings", [])
+    grouped = Counter((f["verdict"], f["reason"]) for f in findings)
+    example = {(f["verdict"], f["reason"]): f["path"] for f in reversed(findings)}
+    order = list(VERDICTS)
+    kinds = sorted(grouped.items(), key=lambda k: (order.index(k[0][0]) if k[0][0] in order else 9, -k[1], k[0]))
+    named = [f for f in findings if f["verdict"] in ("quarantined", "left out")]
+    sides = run.data.get("sizes", {})
+    return {
+        "splits": [shortened(split, 20) for split in splits],
+        "rows": rows,
+        "totals": ([number(sum(counts[s].values())) for s in splits], number(sum(bad.values()))),
+        "fold": len(rows) > ROWS,
+        "sizes": [
+            f"{number(sides[side]['min'])} to {number(sides[side]['max'])} {word} (median {number(sides[side]['median'])})"
+            for side, word in (("width", "wide"), ("height", "high"))
+            if side in sides
+        ],
+        "imbalance": f"{run.data['imbalance']:.1f}" if run.data.get("imbalance", 0) > 3 else "",
+        "problems": [shortened(problem, 300) for problem in run.data.get("problems", [])],
+        "n_bad": number(sum(bad.values())),
+        "any_bad": sum(bad.values()) > 0,
+        "kinds": [
+            (VERDICTS.get(verdict, verdict), shortened(reason, 160), number(n), shortened(example[verdict, reason], 60))
+            for (verdict, reason), n in kinds[:40]
+        ],
+        "more_kinds": max(0, len(kinds) - 40),
+        "files": [
+            (shortened(f["path"], 90), VERDICTS[f["verdict"]], shortened(f["reason"], 160)) for f in named[:NAMED_FILES]
+        ],
+        "more_files": max(0, len(named) - NAMED_FILES),
+    }
+
+
+def network(run: RunFolder) -> Values:
+    """The table row by row, counted at the size the model is used at."""
+    from ..arch.names import find
+    from ..arch.spec import Arch
+    from ..cost.count import count
+
+    given = run.bundle.get("arch") or run.recipe.get("arch")
+    if not given:
+        raise Missing("The network is not known: the run has neither a recipe.json nor a bundle.")
+    arch = Arch.from_json(given) if isinstance(given, dict) else find(str(given))
+    if run.classes:
+        arch = arch.with_classes(len(run.classes))
+    image = _image(run) or arch.image
+    counts = count(arch, image)
+    total = counts.total
+    return {
+        "name": shortened(arch.name),
+        "image": number(image),
+        "source": shortened(arch.source, 200),
+        "params": magnitude(total.params),
+        "madds": magnitude(total.madds),
+        "rows": [
+            {
+                "name": row.name,
+                "operator": shortened(row.operator, 80),
+                "layers": number(row.layers),
+                "output": " × ".join(map(str, row.output)),
+                "params": number(row.params),
+                "madds": magnitude(row.madds),
+                "bar": Markup(charts.bar(row.madds / total.madds if total.madds else 0)),
+                "share": percent(row.madds / total.madds if total.madds else 0),
+            }
+            for row in counts.rows
+        ],
+        "total_params": number(total.params),
+        "total_madds": magnitude(total.madds),
+        "bn_stats": number(total.bn_stats),
+    }
+
+
+def _image(run: RunFolder) -> int | None:
+    preprocess = run.bundle.get("preprocess") or run.recipe.get("preprocess") or {}
+    phases = run.recipe.get("phases") or [{}]
+    sides = (preprocess.get("image"), run.recipe.get("eval_image"), phases[-1].get("image"))
+    return next((side for side in sides if isinstance(side, int) and side > 0), None)
