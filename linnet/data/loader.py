@@ -1,0 +1,207 @@
+"""Batches in an order that only (seed, epoch) decides: the same for any number of workers, from any batch on.
+
+A worker holds nothing. Each request that it gets says all there is to know (which files, which augmentation, which
+epoch), so phases may change the image size between epochs, a resumed run decodes nothing of what it skips, and starting
+a worker costs the same for a hundred photos and a million.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from linnet.data.augment import Augment, random_numbers
+from linnet.data.image import BadImage
+from linnet.data.workers import leave_interrupts_to_the_parent, script_hidden, worker_context
+from linnet.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from linnet.data.preprocess import Preprocess
+    from linnet.data.source import Photo
+
+Read = Callable[[str, int], np.ndarray]
+ORDER = 2**63 - 1  # the "sample" whose random numbers shuffle an epoch; no split is that large
+
+
+class Bad(NamedTuple):
+    """A photo left out of its batch, and why."""
+
+    path: str
+    reason: str
+
+
+class Batch(NamedTuple):
+    """images uint8 [B, H, W, 3], labels int64 [B], index int64 [B] (positions in the split), and what is missing.
+
+    `bad` names the photos that went bad since the data was looked at. They are left out, not replaced: the batch is
+    that much smaller, in the worst case empty.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    index: torch.Tensor
+    bad: tuple[Bad, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a worker must know to make one batch; read(path, index) gives uint8 [image, image, 3]."""
+
+    read: Read
+    image: int
+    index: tuple[int, ...]
+    paths: tuple[str, ...]
+    labels: tuple[int, ...]
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
+    """In which order the n samples are seen in this epoch: int64 [n], a permutation."""
+    return random_numbers(seed, epoch, ORDER).permutation(n)
+
+
+def train_batches(
+    photos: Sequence[Photo],
+    augment: Augment,
+    *,
+    seed: int,
+    epoch: int,
+    batch: int,
+    first: int = 0,
+    workers: int,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Batch]:
+    """The epoch's batches from global batch `first` on, shuffled and augmented; the incomplete last one is dropped.
+
+    A batch larger than the split is cut to its size. With several processes each gets its share of the same global
+    batch. Raises DataError for an empty split and when a worker process dies.
+    """
+    check_split(photos, batch, rank, world)
+    if first < 0:
+        raise SettingError(f"first={first} is not allowed; give the number of a batch, 0 or more.")
+    size = min(batch, len(photos))
+    order = epoch_order(len(photos), seed, epoch)
+    starts = range(first * size, len(photos) - size + 1, size)
+    mine = slice(size * rank // world, size * (rank + 1) // world)
+    read = functools.partial(read_augmented, augment, seed, epoch)
+    parts = [order[start : start + size][mine] for start in starts]
+    return batches(photos, parts, read, augment.image, workers)
+
+
+def eval_batches(
+    photos: Sequence[Photo], preprocess: Preprocess, *, batch: int, workers: int, rank: int = 0, world: int = 1
+) -> Iterator[Batch]:
+    """Every photo once, as `preprocess` sees it; with several processes each photo in exactly one, none repeated.
+
+    Raises DataError for an empty split and when a worker process dies.
+    """
+    check_split(photos, batch, rank, world)
+    mine = np.arange(rank, len(photos), world)
+    read = functools.partial(read_preprocessed, preprocess)
+    parts = [mine[start : start + batch] for start in range(0, len(mine), batch)]
+    return batches(photos, parts, read, preprocess.image, workers)
+
+
+def check_split(photos: Sequence[Photo], batch: int, rank: int, world: int) -> None:
+    if not len(photos):
+        raise DataError("There are no photos in this split; look at the folder with `linnet doctor PHOTOS`.")
+    if batch < 1:
+        raise SettingError(f"batch={batch} is not allowed; give 1 or more.")
+    if not 0 <= rank < world:
+        raise SettingError(f"rank={rank} with world={world} is not allowed; give 0 <= rank < world.")
+
+
+def read_augmented(augment: Augment, seed: int, epoch: int, path: str, index: int) -> np.ndarray:
+    return augment.pixels(path, random_numbers(seed, epoch, index))
+
+
+def read_preprocessed(preprocess: Preprocess, path: str, index: int) -> np.ndarray:
+    return preprocess.read(path)
+
+
+def request(photos: Sequence[Photo], index: np.ndarray, read: Read, image: int) -> Request:
+    chosen = [photos[i] for i in index]
+    paths, labels = tuple(os.fspath(photo.path) for photo in chosen), tuple(photo.label for photo in chosen)
+    return Request(read, image, tuple(index.tolist()), paths, labels)
+
+
+def fulfil(wanted: Request) -> Batch:
+    """Make one batch: one uint8 array for all its pictures."""
+    pixels = np.empty((len(wanted.paths), wanted.image, wanted.image, 3), np.uint8)
+    good, bad = [], []
+    for place, (path, index) in enumerate(zip(wanted.paths, wanted.index, strict=True)):
+        try:
+            pixels[len(good)] = wanted.read(path, index)
+            good.append(place)
+        except BadImage as error:
+            bad.append(Bad(path, str(error)))
+    return Batch(
+        torch.from_numpy(pixels[: len(good)]),
+        torch.tensor([wanted.labels[place] for place in good], dtype=torch.int64),
+        torch.tensor([wanted.index[place] for place in good], dtype=torch.int64),
+        tuple(bad),
+    )
+
+
+class Fulfilment(Dataset[Batch]):
+    """What torch's DataLoader calls a data set: here its 'index' is a whole Request, its 'item' a whole Batch."""
+
+    def __getitem__(self, wanted: Request) -> Batch:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return fulfil(wanted)
+
+
+def unchanged(batch: Batch) -> Batch:
+    return batch
+
+
+def start_worker(worker: int) -> None:
+    leave_interrupts_to_the_parent()
+    torch.set_num_threads(1)
+
+
+def batches(
+    photos: Sequence[Photo], parts: Sequence[np.ndarray], read: Read, image: int, workers: int
+) -> Iterator[Batch]:
+    """One batch per part of the split, in this order, `workers` processes ahead of the caller (0 = in this process)."""
+    if workers < 0:
+        raise SettingError(f"workers={workers} is not allowed; give 0 (this process) or more.")
+    workers = min(workers, len(parts))
+    loader = DataLoader(
+        Fulfilment(),
+        batch_size=None,
+        sampler=(request(photos, part, read, image) for part in parts),  # made when it is their turn
+        collate_fn=unchanged,
+        num_workers=workers,
+        worker_init_fn=start_worker if workers else None,
+        multiprocessing_context=worker_context() if workers else None,
+        # Its default generator would take a number from torch's global stream at every epoch.
+        generator=torch.Generator().manual_seed(0),
+    )
+    return delivered(loader)
+
+
+def delivered(loader: DataLoader[Batch]) -> Iterator[Batch]:
+    with script_hidden():
+        iterator = iter(loader)
+    while True:
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            return
+        except (RuntimeError, OSError, EOFError) as error:
+            # torch says "Caught ..." of what a worker's own code raised; the rest is about getting a batch from it.
+            if loader.num_workers == 0 or str(error).startswith("Caught"):
+                raise
+            what = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+            raise DataError(
+                f"A loader worker died ({what}). Most often memory ran out, or shared"
+                " memory in a container (docker run --shm-size=2g). Go on with fewer workers, or workers=0."
+            ) from error
+        yield batch

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from hypothesis import given as given_any
+from hypothesis import strategies as st
+from PIL import Image
+
+from linnet.data.augment import Augment, random_numbers
+from linnet.data.loader import Batch, epoch_order, eval_batches, train_batches
+from linnet.data.preprocess import Preprocess
+from linnet.errors import DataError, SettingError
+
+AUGMENT = Augment(16, randaugment=9, erasing=0.5)
+PREPROCESS = Preprocess(image=16, crop=1.0)
+
+
+class Photo(NamedTuple):
+    path: Path
+    label: int
+
+
+def draw(folder: Path, n: int) -> list[Photo]:
+    photos = []
+    for i in range(n):
+        pixels = np.random.default_rng(i).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        photos.append(Photo(folder / f"{i}.jpg", i % 3))
+        Image.fromarray(pixels).resize((50 + i, 40)).save(photos[-1].path)
+    return photos
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Photo]:
+    return draw(tmp_path_factory.mktemp("photos"), 13)
+
+
+def taken(photos: list[Photo], **options: int) -> list[Batch]:
+    return list(train_batches(photos, AUGMENT, **{"seed": 1, "epoch": 2, "batch": 4, "workers": 0, **options}))
+
+
+def same(one: list[Batch], two: list[Batch]) -> bool:
+    return len(one) == len(two) and all(
+        torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels) and torch.equal(a.index, b.index)
+        for a, b in zip(one, two, strict=True)
+    )
+
+
+def test_an_order_is_a_permutation_of_its_own(photos: list[Photo]) -> None:
+    orders = {tuple(epoch_order(50, seed, epoch)) for seed in (0, 1) for epoch in (0, 1, 2)}
+    assert len(orders) == 6
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert np.array_equal(epoch_order(50, 1, 2), epoch_order(50, 1, 2))
+
+
+def test_a_batch_is_bytes_labels_and_positions_in_the_drawn_order(photos: list[Photo]) -> None:
+    given = taken(photos)
+    assert len(given) == 3  # 13 photos, the last one is dropped
+    order = epoch_order(13, 1, 2)
+    assert torch.cat([batch.index for batch in given]).tolist() == order[:12].tolist()
+    for batch in given:
+        assert batch.images.shape == (4, 16, 16, 3)
+        assert batch.images.dtype == torch.uint8
+        assert batch.labels.tolist() == [photos[i].label for i in batch.index]
+        assert batch.bad == ()
+        for image, i in zip(batch.images, batch.index.tolist(), strict=True):
+            assert np.array_equal(image, AUGMENT.pixels(photos[i].path, random_numbers(1, 2, i)))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(photos: list[Photo], workers: int) -> None:
+    assert same(taken(photos), taken(photos, workers=workers))
+    assert same(taken(photos, first=1), taken(photos, workers=workers, first=1))
+    plain = list(eval_batches(photos, PREPROCESS, batch=5, workers=0))
+    assert same(plain, list(eval_batches(photos, PREPROCESS, batch=5, workers=workers)))
+
+
+def test_epochs_and_seeds_differ(photos: list[Photo]) -> None:
+    assert same(taken(photos), taken(photos))
+    assert not same(taken(photos), taken(photos, epoch=3))
+    assert not same(taken(photos), taken(photos, seed=2))
+
+
+def test_starting_later_skips_without_looking(photos: list[Photo]) -> None:
+    order = epoch_order(13, 1, 2)
+    gone = [photo._replace(path=Path("gone")) if i in order[:8] else photo for i, photo in enumerate(photos)]
+    assert same(taken(photos)[2:], taken(gone, first=2))
+    assert taken(gone, first=2)[0].bad == ()
+    assert taken(photos, first=3) == []
+
+
+def test_a_batch_larger_than_the_split_is_the_split(photos: list[Photo]) -> None:
+    (only,) = taken(photos, batch=64)
+    assert sorted(only.index.tolist()) == list(range(13))
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_each_global_batch(photos: list[Photo], world: int) -> None:
+    parts = [taken(photos, batch=5, rank=rank, world=world) for rank in range(world)]
+    for whole, *shares in zip(taken(photos, batch=5), *parts, strict=True):
+        assert torch.equal(whole.index, torch.cat([share.index for share in shares]))
+        assert torch.equal(whole.images, torch.cat([share.images for share in shares]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given_any(n=st.integers(1, 13), batch=st.integers(1, 15), world=st.integers(1, 5))
+def test_evaluation_sees_every_photo_once(photos: list[Photo], n: int, batch: int, world: int) -> None:
+    tiny = Preprocess(image=2, crop=1.0)
+    seen: list[int] = []
+    for rank in range(world):
+        for given in eval_batches(photos[:n], tiny, batch=batch, workers=0, rank=rank, world=world):
+            assert 1 <= len(given.images) <= batch
+            assert given.labels.tolist() == [photos[i].label for i in given.index]
+            seen += given.index.tolist()
+    assert sorted(seen) == list(range(n))
+
+
+def test_evaluation_sees_what_preprocess_sees(photos: list[Photo]) -> None:
+    (given,) = eval_batches(photos, PREPROCESS, batch=64, workers=0)
+    assert given.index.tolist() == list(range(13))
+    for image, photo in zip(given.images, photos, strict=True):
+        assert np.array_equal(image, PREPROCESS.read(photo.path))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_that_went_bad_are_left_out_and_named(tmp_path: Path, workers: int) -> None:
+    photos = draw(tmp_path, 8)
+    before = taken(photos)
+    spoilt = int(before[1].index[2])
+    photos[spoilt].path.write_bytes(photos[spoilt].path.read_bytes()[:200])
+    missing = [int(i) for i in before[0].index]
+    for i in missing:
+        photos[i].path.unlink()
+    empty, short = taken(photos, workers=workers)
+    assert empty.images.shape == (0, 16, 16, 3)
+    assert [Path(bad.path) for bad in empty.bad] == [photos[i].path for i in missing]
+    assert "no such file" in empty.bad[0].reason
+    kept = [0, 1, 3]
+    assert torch.equal(short.images, before[1].images[kept])
+    assert torch.equal(short.index, before[1].index[kept])
+    assert torch.equal(short.labels, before[1].labels[kept])
+    (bad,) = short.bad
+    assert Path(bad.path) == photos[spoilt].path
+    assert "truncated" in bad.reason
+
+
+def test_a_dead_worker_is_a_clear_error(photos: list[Photo]) -> None:
+    given = train_batches(photos * 20, AUGMENT, seed=0, epoch=0, batch=4, workers=2)
+    next(given)
+    for child in multiprocessing.active_children():
+        os.kill(child.pid, signal.SIGKILL)
+    with pytest.raises(DataError, match=r"worker died.*fewer workers"):
+        list(given)
+
+
+def test_a_programming_error_in_a_worker_stays_one(photos: list[Photo]) -> None:
+    wrong = [photos[0]._replace(label="three")]  # type: ignore[arg-type]
+    with pytest.raises((TypeError, ValueError), match="str"):
+        taken(wrong, workers=1)
+
+
+def test_leaving_early_ends_the_workers(photos: list[Photo]) -> None:
+    before = set(multiprocessing.active_children())
+    given = train_batches(photos * 20, AUGMENT, seed=0, epoch=0, batch=4, workers=2)
+    next(given)
+    mine = set(multiprocessing.active_children()) - before
+    assert len(mine) == 2
+    given.close()
+    assert not mine & set(multiprocessing.active_children())
+
+
+def test_workers_leave_an_interrupt_to_their_parent(photos: list[Photo]) -> None:
+    given = train_batches(photos * 20, AUGMENT, seed=0, epoch=0, batch=4, workers=2)
+    for _ in range(2):  # one from each worker: both are up
+        next(given)
+    for child in multiprocessing.active_children():
+        os.kill(child.pid, signal.SIGINT)
+    assert len(list(given)) == 63
+
+
+def test_torchs_own_random_numbers_are_not_touched(photos: list[Photo]) -> None:
+    before = torch.random.get_rng_state()
+    taken(photos, workers=1)
+    taken(photos)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_script_without_a_guard_is_not_run_again(photos: list[Photo], tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+print("start")
+from collections import namedtuple
+from linnet.data.augment import Augment
+from linnet.data.loader import train_batches
+photos = [namedtuple("Photo", "path label")({str(photos[0].path)!r}, 0)] * 4
+print(len(list(train_batches(photos, Augment(8), seed=0, epoch=0, batch=2, workers=1))), __file__)
+""")
+    ran = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["start", f"2 {script}"]
+
+
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"first": -1}, {"workers": -1}, {"rank": 2, "world": 2}], ids=str)
+def test_wrong_settings_are_named(photos: list[Photo], wrong: dict[str, int]) -> None:
+    with pytest.raises(SettingError, match=next(iter(wrong))):
+        taken(photos, **wrong)
+
+
+def test_an_empty_split_is_a_clear_error() -> None:
+    with pytest.raises(DataError, match="no photos"):
+        taken([])
+    with pytest.raises(DataError, match="no photos"):
+        list(eval_batches([], PREPROCESS, batch=1, workers=0))
