@@ -48,14 +48,16 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     >>> ticks(0, 1)
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    if not high > low:
-        room = abs(high) * 0.1 or 1.0
+    largest = max(abs(low), abs(high))
+    if high - low <= largest * 1e-9 or largest < 1e-30:
+        room = largest * 0.1 if largest >= 1e-30 else 1.0
         low, high = low - room, high + room
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    places = 2 - math.floor(math.log10(step))  # i * step would be 0.30000000000000004
+    return [round(i * step, places) for i in range(first, last + 1)]
 
 
 def thinned(points: Iterable[Point], most: int = MOST_POINTS) -> tuple[Point, ...]:
@@ -76,12 +78,14 @@ def line_chart(
     y_format: Callable[[float], str] = number,
     low: float | None = None,
     high: float | None = None,
+    until: float | None = None,
     changes: Sequence[tuple[float, str]] = (),
 ) -> str:
     """Lines over one axis; an empty text when there is no finite point to draw.
 
     Args:
         low: The y axis goes down to this at least; `high` is where it ends at most.
+        until: The x axis goes on to this at least, so that charts beside each other agree.
         changes: (x, what changed there), drawn as thin upright lines.
     """
     lines = [line for line in (_cleaned(line) for line in lines) if line.points]
@@ -96,7 +100,7 @@ def line_chart(
     if high is not None:
         y_ticks = [y for y in y_ticks if y <= high + 1e-12] if max(values) <= high else y_ticks
     x_all = [x for line in lines for x, _ in line.points]
-    x_low, x_high = min(0.0, *x_all), max(*x_all, 1.0) if len(x_all) > 1 else max(x_all[0], 1.0)
+    x_low, x_high = min([0.0, *x_all]), max([1.0, until or 1.0, *x_all])
     x_ticks = [x for x in ticks(x_low, x_high, 5) if x <= x_high and float(x).is_integer()]
     right, floor = WIDE - RIGHT, HIGH - BOTTOM
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import SettingError
+from ..deploy.bundle import read_bundle
+from ..errors import LinnetError, SettingError
 
 PARTS = ("recipe.json", "environment.json", "data.json", "predictions.json")
 
@@ -47,8 +48,13 @@ def read_run(path: str | Path) -> RunFolder:
     if not path.is_dir():
         raise SettingError(f"{path}: there is no such folder. Give the folder of a run, such as runs/NAME.")
     parts = {name: _object(path / name, damaged) for name in PARTS}
-    bundles = [*path.glob("bundle.json"), *sorted(path.glob("[!.]*/bundle.json"))]
-    bundle = _object(bundles[0], damaged) if bundles else {}
+    bundle_path = _bundle(path)
+    bundle = _object(bundle_path / "bundle.json", damaged) if bundle_path else {}
+    if bundle_path and bundle:
+        try:
+            read_bundle(bundle_path)
+        except LinnetError as error:
+            damaged[bundle_path.name] = str(error).replace(f"{path}/", "")
     lines = _lines(path / "log.jsonl", damaged)
     if not (any(parts.values()) or bundle or lines or damaged):
         raise SettingError(
@@ -62,13 +68,21 @@ def read_run(path: str | Path) -> RunFolder:
         data=parts["data.json"],
         predictions=parts["predictions.json"],
         bundle=bundle,
-        bundle_path=bundles[0].parent if bundle else None,
+        bundle_path=bundle_path if bundle else None,
         # A run that was killed and resumed may say a step twice: the later one is what happened.
         steps=_last_said(lines, "step", ("epoch", "step")),
         epochs=_last_said(lines, "epoch", ("epoch",)),
         notes=tuple(line for line in lines if line.get("kind") == "note"),
         damaged=damaged,
     )
+
+
+def _bundle(path: Path) -> Path | None:
+    """`path` itself, or the bundle in it that was made last: NAME-2.linnet comes after NAME.linnet."""
+    if (path / "bundle.json").is_file():
+        return path
+    found = [file.parent for file in path.glob("[!.]*.linnet/bundle.json")]
+    return max(found, key=lambda folder: (len(folder.name), folder.name), default=None)
 
 
 def _object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:

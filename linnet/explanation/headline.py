@@ -44,8 +44,8 @@ def accuracy_tile(run: RunFolder) -> tuple[str, str, str, str]:
     if not metrics:
         return "accuracy", NONE, "not measured yet", "plain"
     ends, n = metrics.get("top1_interval") or metrics.get("interval"), metrics.get("n")
-    small = f"95 % sure: {interval(ends)}" if interval(ends) != NONE else "no interval given"
-    return f"{split} accuracy", percent(metrics["top1"]), small + (f" (n = {number(n)})" if n else ""), "plain"
+    small = f"95\u00a0% interval {interval(ends)}" if interval(ends) != NONE else "no interval given"
+    return f"{split} accuracy", percent(metrics["top1"]), small + (f", n\u00a0=\u00a0{number(n)}" if n else ""), "plain"
 
 
 def measured(run: RunFolder) -> tuple[Mapping[str, Any], str]:

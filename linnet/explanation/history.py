@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from . import charts
 from .folder import RunFolder
 from .headline import network_name
 from .section import Missing, Values
-from .text import NONE, finite, interval, number, percent, shortened
+from .text import NONE, finite, interval, number, percent, plain, shortened
 
 PHASE = {
     "epochs": "epochs",
@@ -58,7 +59,7 @@ def training(run: RunFolder) -> Values:
         "facts": [(name, shortened(value, 120)) for name, value in facts if value not in (None, "")],
         "columns": [PHASE[key] for key in shown],
         "phases": [
-            [number(i), *(number(phase[key]) if finite(phase.get(key)) else NONE for key in shown)]
+            [number(i), *(plain(phase[key]) if finite(phase.get(key)) else NONE for key in shown)]
             for i, phase in enumerate(phases, 1)
         ],
         "off": [PHASE[key] for key in off if key != "lr_factor"],
@@ -80,7 +81,7 @@ def _with_settings(value: Any) -> str:
     if not isinstance(value, dict):
         return shortened(value or "")
     said = [
-        f"{key.replace('_', ' ')} {' and '.join(map(number, v)) if isinstance(v, list) else number(v)}"
+        f"{key.replace('_', ' ')} {' and '.join(map(plain, v)) if isinstance(v, list) else plain(v)}"
         for key, v in value.items()
         if key != "kind" and (finite(v) or isinstance(v, list))
     ]
@@ -88,7 +89,7 @@ def _with_settings(value: Any) -> str:
 
 
 def _or_off(value: Any) -> str:
-    return "off" if value == 0 else number(value, 5) if finite(value) else ""
+    return "off" if value == 0 else plain(value) if finite(value) else ""
 
 
 def curves(run: RunFolder) -> Values:
@@ -111,6 +112,7 @@ def curves(run: RunFolder) -> Values:
         for earlier, later in zip(run.epochs, run.epochs[1:], strict=False)
         if earlier.get("phase") != later.get("phase")
     ]
+    until = max([e["epoch"] + 1 for e in run.epochs] + [math.ceil(x) for x, _ in steps])
     line, thinned = charts.Line, charts.thinned
     drawn = [
         (
@@ -123,6 +125,7 @@ def curves(run: RunFolder) -> Values:
                 ],
                 low=0,
                 changes=changes,
+                until=until,
             ),
         ),
         (
@@ -142,6 +145,7 @@ def curves(run: RunFolder) -> Values:
                 y_format=lambda y: percent(y, 0 if abs(y * 100 - round(y * 100)) < 1e-6 else 1),
                 high=1.0,
                 changes=changes,
+                until=until,
             ),
         ),
         (
@@ -152,6 +156,7 @@ def curves(run: RunFolder) -> Values:
                 y_format=lambda y: number(round(y)),
                 low=0,
                 changes=changes,
+                until=until,
             ),
         ),
         (
@@ -159,9 +164,10 @@ def curves(run: RunFolder) -> Values:
             charts.line_chart(
                 "Learning rate over epochs",
                 [line("rate", thinned(rates))],
-                y_format=lambda y: number(y, 2),
+                y_format=lambda y: plain(y, 2),
                 low=0,
                 changes=changes,
+                until=until,
             ),
         ),
     ]

@@ -79,7 +79,7 @@ def network(run: RunFolder) -> Values:
         arch = arch.with_classes(len(run.classes))
     image = _image(run) or arch.image
     counts = count(arch, image)
-    total = counts.total
+    total, most = counts.total, max(row.madds for row in counts.rows)
     return {
         "name": shortened(arch.name),
         "image": number(image),
@@ -94,7 +94,7 @@ def network(run: RunFolder) -> Values:
                 "output": " × ".join(map(str, row.output)),
                 "params": number(row.params),
                 "madds": magnitude(row.madds),
-                "bar": Markup(charts.bar(row.madds / total.madds if total.madds else 0)),
+                "bar": Markup(charts.bar(row.madds / most if most else 0)),
                 "share": percent(row.madds / total.madds if total.madds else 0),
             }
             for row in counts.rows

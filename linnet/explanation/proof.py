@@ -9,7 +9,7 @@ from typing import Any
 
 from .folder import RunFolder
 from .section import Missing, Values
-from .text import NONE, finite, milliseconds, number, percent, shortened, size
+from .text import NONE, finite, interval, milliseconds, number, percent, plain, shortened, size
 
 
 def certificates(run: RunFolder) -> Values:
@@ -27,7 +27,8 @@ def certificates(run: RunFolder) -> Values:
         }
         for c in found
     ]
-    return {"cards": cards, "bundle": shortened(run.bundle_path.name if run.bundle_path else "", 80)}
+    damage = shortened(bundle_damage(run), 300)
+    return {"cards": cards, "damage": damage, "bundle": shortened(run.bundle_path.name if run.bundle_path else "", 80)}
 
 
 def certificates_of(run: RunFolder) -> list[Mapping[str, Any]]:
@@ -35,49 +36,123 @@ def certificates_of(run: RunFolder) -> list[Mapping[str, Any]]:
     return [c for c in (given.values() if isinstance(given, dict) else given) if isinstance(c, dict)]
 
 
+def bundle_damage(run: RunFolder) -> str:
+    """Why the bundle no longer is what its certificates were given to; nothing when all is well."""
+    return run.damaged.get(run.bundle_path.name, "") if run.bundle_path else ""
+
+
 def verdict(certificate: Mapping[str, Any]) -> bool | None:
     passed = certificate.get("passed")
     return passed if isinstance(passed, bool) else None
 
 
-LABELS = {
-    "n": "photos compared",
-    "images": "photos compared",
-    "largest_difference": "largest logit difference",
-    "largest_logit_difference": "largest logit difference",
-    "top1_agreement": "same first answer as the network",
-    "agreement": "same first answer as the network",
-    "at_most": "drop at most (one-sided 95 %)",
-    "median_ms": "latency, median",
-    "p90_ms": "latency, 90th percentile",
-    "p99_ms": "latency, 99th percentile",
-    "size_bytes": "size",
-    "drop": "accuracy drop",
-    "top1": "accuracy",
-}
-SHARES = ("top1_agreement", "agreement", "accuracy", "top1", "drop", "at_most")
-QUIET = ("passed", "runtime", "precision", "schema", "format")  # said by the card's title
+TOGETHER = ("packages", "versions", "machine")  # one entry each, not one for every value in them
+STATED = ("runtime", "precision", "passed", "schema", "n", "images", "top1_agreement", "largest_logit_difference")
+STATED += (
+    "logit_spread",
+    "tolerance",
+    "accuracy",
+    "drop",
+    "latency",
+    "size_bytes",
+    "sha256",
+    "machine",
+    "versions",
+    "date",
+)
 
 
 def facts(certificate: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """All that a certificate states, as (name, figure), whatever later versions add to it."""
-    return [(label(path), figure(path[-1], value)) for path, value in flat(certificate) if path[-1] not in QUIET]
+    """All that a certificate states, as (name, figure): first what Linnet itself writes, then whatever others added."""
+    rows = [
+        ("photos compared", _photos(certificate)),
+        ("same first answer as the network", _share(certificate, "top1_agreement")),
+        ("largest logit difference", _difference(certificate)),
+        ("accuracy of the network", _accuracy(certificate, "network")),
+        ("accuracy of the exported model", _accuracy(certificate, "runtime")),
+        ("accuracy drop", _drop(certificate)),
+        ("one photo takes", _latency(certificate)),
+        ("measured with", _conditions(certificate)),
+        *(
+            (key, figure(key, value))
+            for key in ("machine", "versions")
+            for (_, value) in flat({key: certificate.get(key)})
+        ),
+        ("date", str(certificate.get("date") or "").replace("T", " ").replace("Z", " UTC")),
+        ("file", ", ".join(figure(k, certificate[k]) for k in ("size_bytes", "sha256") if certificate.get(k))),
+    ]
+    others = {key: value for key, value in certificate.items() if key not in STATED}
+    rows += [(label(path), figure(path[-1], value)) for path, value in flat(others)]
+    return [(name, value) for name, value in rows if value]
+
+
+def at(value: Any, *path: str) -> Any:
+    """The value that these names lead to, or None."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _photos(c: Mapping[str, Any]) -> str:
+    n, split, bad = c.get("n"), at(c, "images", "split") or "", at(c, "images", "not_read")
+    return f"{number(n)} {split}".strip() + (f" ({number(bad)} could not be read)" if bad else "") if n else ""
+
+
+def _share(c: Mapping[str, Any], name: str) -> str:
+    return percent(c[name], 2) if finite(c.get(name)) else ""
+
+
+def _difference(c: Mapping[str, Any]) -> str:
+    largest, spread, allowed = (
+        c.get("largest_logit_difference"),
+        c.get("logit_spread"),
+        at(c, "tolerance", "logit_difference"),
+    )
+    if not finite(largest):
+        return ""
+    of_spread = f", {plain(largest / spread, 2)} of their spread" if finite(spread) and spread else ""
+    return plain(largest, 2) + of_spread + (f" (allowed {plain(allowed)})" if finite(allowed) else "")
+
+
+def _accuracy(c: Mapping[str, Any], of: str) -> str:
+    top1, ends = at(c, "accuracy", of, "top1"), at(c, "accuracy", of, "interval")
+    return f"{percent(top1)} ({interval(ends)})" if finite(top1) else ""
+
+
+def _drop(c: Mapping[str, Any]) -> str:
+    drop, most = at(c, "drop", "drop"), at(c, "drop", "at_most")
+    if not finite(drop):
+        return ""
+    bound = f", at most {most * 100:.1f} (95 % sure, one-sided)" if finite(most) else ""
+    return f"{drop * 100:.1f} points{bound}"
+
+
+def _latency(c: Mapping[str, Any]) -> str:
+    words = (("median_ms", "median"), ("p90_ms", "90 % under"), ("p99_ms", "99 % under"))
+    said = [(word, at(c, "latency", key)) for key, word in words]
+    return ", ".join(f"{word} {milliseconds(value)}" for word, value in said if finite(value))
+
+
+def _conditions(c: Mapping[str, Any]) -> str:
+    words = (("image", "{} px"), ("batch", "batch {}"), ("threads", "{} threads"), ("calls", "{} calls"))
+    said = [(word, at(c, "latency", key)) for key, word in words]
+    return ", ".join(word.format(number(value)) for word, value in said if finite(value))
 
 
 def flat(value: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every plain value with the names that lead to it; lists of plain values are one value."""
     for key, inside in value.items():
         path = (*above, str(key))
-        if isinstance(inside, dict) and len(path) < 6:
+        if isinstance(inside, dict) and key in TOGETHER:
+            yield path, [f"{name} {figure(name, one)}" for name, one in inside.items() if one is not None]
+        elif isinstance(inside, dict) and len(path) < 6:
             yield from flat(inside, path)
         elif inside not in (None, "", [], {}):
             yield path, inside
 
 
 def label(path: tuple[str, ...]) -> str:
-    own = LABELS.get(path[-1])
-    words = [own] if own else [part.replace("_", " ") for part in path]
-    return shortened(", ".join(words), 80)
+    return shortened(", ".join(part.replace("_", " ") for part in path), 80)
 
 
 def figure(name: str, value: Any) -> str:
@@ -85,13 +160,13 @@ def figure(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(figure(name, one) for one in value[:12]) + (", …" if len(value) > 12 else "")
+    if name == "sha256":
+        return f"sha256 {str(value)[:16]}…"
     if name.endswith("_ms"):
         return milliseconds(value)
     if name.endswith("_bytes"):
         return size(value)
-    if name in SHARES and finite(value) and abs(value) <= 1:
-        return percent(value)
-    return number(value) if finite(value) else str(value)
+    return plain(value) if finite(value) else str(value)
 
 
 def bundle_tiles(run: RunFolder) -> list[tuple[str, str, str, str]]:
@@ -99,22 +174,24 @@ def bundle_tiles(run: RunFolder) -> list[tuple[str, str, str, str]]:
     if not run.bundle:
         return [("exported model", NONE, "nothing was exported", "plain")]
     found = certificates_of(run)
-    first = dict(found[0]) if found else {}
-    said = {path[-1]: value for path, value in flat(first)}
+    first = found[0] if found else {}
     what = " ".join(str(first[key]) for key in ("runtime", "precision") if first.get(key))
+    median, p90, threads = (at(first, "latency", key) for key in ("median_ms", "p90_ms", "threads"))
     tiles = []
-    if finite(said.get("median_ms")):
-        p90 = f"90 % under {milliseconds(said['p90_ms'])}" if finite(said.get("p90_ms")) else "median"
-        threads = f", {number(said['threads'])} threads" if finite(said.get("threads")) else ""
-        tiles.append(("one photo takes", milliseconds(said["median_ms"]), p90 + threads, "plain"))
-    bytes_ = said.get("size_bytes") or model_bytes(run)
+    if finite(median):
+        small = f"90\u00a0% under {milliseconds(p90)}" if finite(p90) else "median"
+        small += f", {number(threads)}\u00a0thread{'s' * (threads != 1)}" if finite(threads) else ""
+        tiles.append(("one photo takes", milliseconds(median), small, "plain"))
+    bytes_ = first.get("size_bytes") or model_bytes(run)
     if bytes_:
         tiles.append(("size", size(bytes_), what, "plain"))
     verdicts = [verdict(c) for c in found]
-    if not found:
+    if bundle_damage(run):
+        tiles.append(("certificate", "not valid", "the bundle was changed since", "bad"))
+    elif not found:
         tiles.append(("certificate", NONE, "the bundle has none", "plain"))
     elif all(verdicts):
-        n = said.get("n") or said.get("images")
+        n = first.get("n")
         small = f"compared on {number(n)} photos" if finite(n) else "same answers as the network"
         tiles.append(("certificate", "passed", small, "good"))
     else:
@@ -124,11 +201,9 @@ def bundle_tiles(run: RunFolder) -> list[tuple[str, str, str, str]]:
 
 
 def model_bytes(run: RunFolder) -> int:
-    """The size of the exported model's file, the smallest where there are several."""
-    if not run.bundle_path:
-        return 0
-    sizes = [f.stat().st_size for pattern in ("*.onnx", "*.tflite", "*.pte") for f in run.bundle_path.glob(pattern)]
-    return min(sizes, default=0)
+    """The size of the first runtime's file, as the bundle lists it."""
+    runtimes, files = run.bundle.get("runtimes") or [{}], run.bundle.get("files") or {}
+    return files.get(runtimes[0].get("file"), {}).get("bytes", 0)
 
 
 def surroundings(run: RunFolder) -> Values:
@@ -141,7 +216,7 @@ def commands(run: RunFolder) -> list[tuple[str, str]]:
     """(what for, command); names are quoted as a shell needs it, without the folders above them."""
     name = shlex.quote(run.path.resolve().name)
     photos = shlex.quote(PurePath(str(run.recipe.get("photos") or run.data.get("root") or "PHOTOS")).name)
-    said = [("train again as this run was", f"linnet train {name}/recipe.json --photos {photos}")] if run.recipe else []
+    said = [("train again as this run was", f"linnet train {photos} --recipe {name}/recipe.json")] if run.recipe else []
     said.append(("measure again", f"linnet evaluate {name} {photos}"))
     if not run.bundle_path:
         return [*said, ("export", f"linnet export {name}")]

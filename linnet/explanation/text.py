@@ -83,6 +83,23 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e}"
 
 
+def plain(value: Any, digits: int = 3) -> str:
+    """A setting as somebody would write it: no zeros at the end, and powers of ten for the very small.
+
+    >>> plain(0.1), plain(0.9999, 6), plain(1e-8), plain(2.5e-7, 2), plain(1280)
+    ('0.1', '0.9999', '10⁻⁸', '2.5·10⁻⁷', '1,280')
+    """
+    if not finite(value) or float(value).is_integer():
+        return number(value)
+    if 1e-5 <= abs(value) < 1e6:
+        text = f"{value:.{6 if 0.9 < abs(value) < 1 else digits}g}"
+        return f"{float(text):.12f}".rstrip("0").rstrip(".")
+    head, _, power = f"{value:.{digits - 1}e}".partition("e")
+    head = head.rstrip("0").rstrip(".")
+    tens = "10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return tens if head == "1" else f"{head}·{tens}"
+
+
 def magnitude(value: Any) -> str:
     """A large count in three digits.
 

@@ -138,9 +138,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         write(run / "data.json", diagnosis(names, photos))
         write(run / "predictions.json", predictions(names, n, photos))
         (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log_lines(settings["phases"])))
-        write(run / "run.linnet" / "bundle.json", bundle(names))
-        (run / "run.linnet" / "model.onnx").write_bytes(b"x" * 6_112_345)
-        (run / "run.linnet" / "predict.py").write_text("")
+        write_bundle(run / "run.linnet", names)
         return run
 
     return make
@@ -158,27 +156,54 @@ ENVIRONMENT = {
 }
 
 
-def bundle(names: list[str]) -> dict:
+def write_bundle(folder: Path, names: list[str]) -> None:
     from linnet.arch.names import find
+    from linnet.data.preprocess import Preprocess
+    from linnet.deploy.bundle import seal
+    from linnet.files import sha256_file
 
-    return {
-        "schema": 1,
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"x" * 6_112_345)
+    (folder / "weights.safetensors").write_bytes(b"y")
+    (folder / "predict.py").write_text("")
+    facts = {
+        "name": "run",
         "arch": find("mobilenetv3_small_100").with_classes(len(names)).to_json(),
         "classes": names,
-        "preprocess": {"image": 160},
+        "preprocess": Preprocess(image=160).to_json(),
+        "runtimes": [{"runtime": "onnxruntime", "precision": "fp32", "file": "model.onnx"}],
         "certificates": [
             {
                 "runtime": "onnxruntime",
                 "precision": "fp32",
+                "sha256": sha256_file(folder / "model.onnx"),
                 "passed": True,
+                "size_bytes": 6_112_345,
+                "images": {"split": "test", "n": 372, "sha256": "ab" * 32, "not_read": 1},
                 "n": 372,
-                "largest_difference": 3.1e-5,
+                "largest_logit_difference": 3.1e-5,
+                "logit_spread": 2.4,
                 "top1_agreement": 1.0,
-                "accuracy": 0.935,
+                "tolerance": {"logit_difference": 0.001, "agreement": 0.999},
+                "accuracy": {
+                    "network": {"top1": 0.935, "interval": [0.905, 0.956]},
+                    "runtime": {"top1": 0.935, "interval": [0.905, 0.956]},
+                },
                 "drop": {"drop": 0.0, "at_most": 0.008, "n": 372, "lost": 0, "won": 0},
-                "latency": {"median_ms": 2.71, "p90_ms": 2.93, "threads": 2, "runs": 200},
-                "machine": {"processor": "AMD EPYC 7B13", "cores": 2},
-                "versions": {"onnxruntime": "1.23.2", "torch": "2.14.1"},
+                "latency": {
+                    "batch": 1,
+                    "image": 160,
+                    "threads": 2,
+                    "p10_ms": 2.6,
+                    "median_ms": 2.71,
+                    "p90_ms": 2.93,
+                    "p99_ms": 3.4,
+                    "calls": 500,
+                },
+                "machine": {"processor": "AMD EPYC 7B13", "cores": 2, "cores_usable": 2, "system": "Linux 6.1 x86_64"},
+                "versions": {"python": "3.11.2", "onnxruntime": "1.23.2", "torch": "2.14.1"},
+                "date": "2026-11-22T09:00:00Z",
             }
         ],
     }
+    seal(folder, facts)
