@@ -54,7 +54,8 @@ class Log:
     def _scalars(self, group: str, total: int, values: dict[str, Any]) -> None:
         if self._board:
             for name, value in values.items():
-                self._board.add_scalar(f"{group}/{name}", value, total)
+                if value is not None:
+                    self._board.add_scalar(f"{group}/{name}", value, total)
 
 
 def read_log(folder: str | Path) -> list[dict[str, Any]]:
