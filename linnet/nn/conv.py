@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..arch.spec import Act, Classifier, Conv, Dropout, Layer, Linear, MaxPool, Norm, Pool, Style
+from .depthwise import depthwise_conv, pays_off
 from .module import module
 
 ACTS: dict[Act, type[nn.Module]] = {
@@ -22,8 +23,8 @@ ACTS: dict[Act, type[nn.Module]] = {
 
 
 def activation(act: Act) -> nn.Module:
-    """In place where the function allows it: its input is a norm's output that nothing else reads."""
-    return ACTS[act]() if act in ("identity", "gelu") else ACTS[act](inplace=True)
+    """In place where autograd keeps the output: for the others it would first copy the input that it has to keep."""
+    return ACTS[act](inplace=True) if act in ("relu", "relu6") else ACTS[act]()
 
 
 def norm(c: int, style: Style, *, flat: bool = False) -> nn.Module:
@@ -63,12 +64,16 @@ class ConvNorm(nn.Conv2d):
         super().__init__(
             cin, cout, k, stride, 0 if self.same else padding, dilation, groups, bias=style.norm != "batch"
         )
+        self.depthwise = groups == cin == cout and dilation == 1 and k[0] == k[1] and k[0] % 2 == 1
         self.norm = norm(cout, style)
         self.act = activation(style.act if act is None else act)
 
     def forward(self, input: Tensor) -> Tensor:
         if self.same:
             input = pad_same(input, self.kernel_size, self.stride[0], self.dilation[0])
+        if self.depthwise and pays_off(input):
+            x = depthwise_conv(input, self.weight, self.stride[0], self.padding[0])
+            return self.act(self.norm(x if self.bias is None else x + self.bias[:, None, None]))
         return self.act(self.norm(super().forward(input)))
 
 
@@ -90,7 +95,7 @@ class SqueezeExcite(nn.Module):
         self.reduce = nn.Conv2d(c, squeezed, 1)
         self.act = activation(act)
         self.expand = nn.Conv2d(squeezed, c, 1)
-        self.sigmoid = nn.Hardsigmoid(inplace=True) if hard else nn.Sigmoid()
+        self.sigmoid = nn.Hardsigmoid() if hard else nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.sigmoid(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))

@@ -1,0 +1,79 @@
+"""Linnet: efficient image classification, from a folder of photos to a proven model.
+
+Every name below is imported when it is first used: `import linnet` loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# The verbs of the command line, in the order in which a person meets them: `linnet VERB` calls `linnet.VERB`.
+VERBS = {
+    "fit": "linnet.pipeline",
+    "archs": "linnet.arch.names",
+    "table": "linnet.cost.table",
+    "doctor": "linnet.data.doctor",
+    "train": "linnet.training.train",
+    "evaluate": "linnet.evaluation.evaluate",
+    "export": "linnet.deploy.export",
+    "predict": "linnet.deploy.predict",
+    "report": "linnet.explanation.report",
+}
+VALUES = {
+    "Arch": "linnet.arch.spec",
+    "Layer": "linnet.arch.spec",
+    "Stage": "linnet.arch.spec",
+    "Style": "linnet.arch.spec",
+    "find": "linnet.arch.names",
+    "build": "linnet.nn.build",
+    "create_model": "linnet.weights.create",
+    "count": "linnet.cost.count",
+    "Preprocess": "linnet.data.preprocess",
+    "Recipe": "linnet.training.recipe",
+    "Phase": "linnet.training.recipe",
+    "progressive": "linnet.training.recipe",
+    "read_model": "linnet.weights.model",
+    "LinnetError": "linnet.errors",
+}
+_HOME = VERBS | VALUES
+__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+
+if TYPE_CHECKING:
+    from .arch.names import archs as archs
+    from .arch.names import find as find
+    from .arch.spec import Arch as Arch
+    from .arch.spec import Layer as Layer
+    from .arch.spec import Stage as Stage
+    from .arch.spec import Style as Style
+    from .cost.count import count as count
+    from .cost.table import table as table
+    from .data.doctor import doctor as doctor
+    from .data.preprocess import Preprocess as Preprocess
+    from .deploy.export import export as export
+    from .deploy.predict import predict as predict
+    from .errors import LinnetError as LinnetError
+    from .evaluation.evaluate import evaluate as evaluate
+    from .explanation.report import report as report
+    from .nn.build import build as build
+    from .pipeline import fit as fit
+    from .training.recipe import Phase as Phase
+    from .training.recipe import Recipe as Recipe
+    from .training.recipe import progressive as progressive
+    from .training.train import train as train
+    from .weights.create import create_model as create_model
+    from .weights.model import read_model as read_model
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'linnet' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

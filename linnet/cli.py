@@ -1,0 +1,72 @@
+"""The command line: `linnet VERB ...` calls `linnet.VERB(...)`; flags and help come from its signature and docstring."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import sys
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from . import VERBS, __version__
+from .errors import LinnetError
+
+EPILOGUE = """
+First steps: `linnet fit` shows the whole way on pictures that Linnet draws itself; `linnet fit PHOTOS` does it with
+yours (a folder with one folder of photos per class). `linnet VERB --help` explains a verb. Every verb takes --json.
+"""
+
+
+def make_app() -> App:
+    app = App(
+        name="linnet",
+        help="A folder of photos in; a small, fast, trained, measured and proven image classifier out.",
+        help_epilogue=EPILOGUE,
+        help_format="markdown",
+        version=f"linnet {__version__}",
+        default_parameter=Parameter(negative=()),
+    )
+    for verb, module in VERBS.items():
+        app.command(f"{module}:{verb}", name=verb)
+    return app
+
+
+def show(value: Any, *, as_json: bool) -> None:
+    """Print what a verb returned: its own text, or with `as_json` its plain values."""
+    if as_json:
+        plain = value.to_json() if hasattr(value, "to_json") else value
+        print(json_format.dumps(plain, indent=1, default=str, ensure_ascii=False))
+    elif isinstance(value, list):
+        for item in value:
+            print(item)
+    elif value is not None:
+        print(value)
+
+
+def main(tokens: list[str] | None = None) -> None:
+    """Run one command and leave with its exit code: 0, 1 for a LinnetError, 2 for wrong usage."""
+    app = make_app()
+
+    @app.meta.default
+    def launch(  # pyright: ignore[reportUnusedFunction]
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        json: Annotated[bool, Parameter(show=False)] = False,
+    ) -> None:
+        value = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+        show(value, as_json=json)
+
+    try:
+        app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError:
+        sys.exit(2)
+    except LinnetError as error:
+        print(f"linnet: {error}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 1))
+    except KeyboardInterrupt:
+        print("linnet: stopped.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `linnet archs | head` is no error
+        sys.exit(0)
