@@ -184,7 +184,7 @@ def _spread(sizes: list[tuple[int, int]]) -> dict[str, dict[str, int]]:
 def _problems(
     before: Photos, counts: dict[str, dict[str, int]], bad: dict[str, int], findings: tuple[Finding, ...]
 ) -> tuple[str, ...]:
-    problems = []
+    problems = [finding.reason for finding in findings if finding.verdict == "problem"]
     for split in ("validation", "test"):
         if before.splits[split] and not sum(counts[split].values()):
             problems.append(f"all photos of {split} are bad")

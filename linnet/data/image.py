@@ -230,7 +230,7 @@ def _other_content(head: bytes) -> str:
     if not any(head):
         return "nothing but zero bytes"
     printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
-    return "text" if printable == len(head) else "random bytes"
+    return "text" if printable == len(head) else "unknown data"
 
 
 @contextlib.contextmanager
@@ -268,10 +268,11 @@ def _explained(kind: str, head: bytes, size: int) -> Iterator[None]:
         raise
     except Exception as error:
         text = " ".join(str(error).split())[:120] or type(error).__name__
+        text = text.replace("not identified by this driver", "its header makes no sense")
         announced = int.from_bytes(head[4:8], "little") + 8 if kind == "WEBP" else 0
         if isinstance(error, MemoryError) or "too large" in text.lower() or "exceeds limit" in text:
             raise BadImage("too many pixels", f"a {kind} that would unpack to too much data ({text})") from None
-        if isinstance(error, EOFError) or "truncated" in text.lower() or announced > size:
+        if isinstance(error.__cause__ or error, EOFError) or "truncated" in text.lower() or announced > size:
             raise BadImage("truncated", f"the {kind} is truncated: its end is missing; copy it again") from None
         raise BadImage("damaged", f"the {kind} is damaged ({text})") from None
 
@@ -341,7 +342,7 @@ def _note_container(picture: Image.Image, kind: str, source: Source, notes: list
         several = "TIFF of several pages: the first is used"
         notes.append(several if kind == "TIFF" else f"animated {kind}: the first frame is used")
     profile = picture.info.get("icc_profile")
-    if profile and b"sRGB" not in profile.replace(b"\0", b""):
+    if profile and picture.mode in ("RGB", "RGBA", "P") and b"sRGB" not in profile.replace(b"\0", b""):
         notes.append("colour profile other than sRGB: not applied")
     if isinstance(source, str | os.PathLike):
         ending = os.path.splitext(os.fspath(source))[1].lower().lstrip(".")

@@ -69,6 +69,10 @@ def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float
     for entry, digest in kept:
         split = places.get(digest, "train") if entry.split == "train" else entry.split
         photos[split].append(Photo(Path(entry.path), classes.index(entry.label), digest))
+    for split in sorted(listing.splits):
+        if not photos[split]:
+            empty = f"{split} has no photo that can be used: mend it, or take it away to have one cut from train"
+            listing.find(listing.root, "problem", empty)
     findings = tuple(sorted(listing.findings, key=lambda finding: (finding.path, finding.verdict, finding.reason)))
     return Photos(listing.root, classes, findings=findings, **{split: tuple(photos[split]) for split in SPLITS})
 
