@@ -128,7 +128,7 @@ def _drop(c: Mapping[str, Any]) -> str:
 
 
 def _latency(c: Mapping[str, Any]) -> str:
-    words = (("median_ms", "median"), ("p90_ms", "90 % under"), ("p99_ms", "99 % under"))
+    words = (("median_ms", "median"), ("p90_ms", "90\u00a0% under"), ("p99_ms", "99\u00a0% under"))
     said = [(word, at(c, "latency", key)) for key, word in words]
     return ", ".join(f"{word} {milliseconds(value)}" for word, value in said if finite(value))
 
@@ -144,7 +144,10 @@ def flat(value: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tupl
     for key, inside in value.items():
         path = (*above, str(key))
         if isinstance(inside, dict) and key in TOGETHER:
-            yield path, [f"{name} {figure(name, one)}" for name, one in inside.items() if one is not None]
+            yield (
+                path,
+                [f"{name.replace('_', ' ')} {figure(name, one)}" for name, one in inside.items() if one is not None],
+            )
         elif isinstance(inside, dict) and len(path) < 6:
             yield from flat(inside, path)
         elif inside not in (None, "", [], {}):

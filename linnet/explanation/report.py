@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def render(run: Any) -> str:
     return template.render(**values, style_hash=digest, damaged=damaged)
 
 
+@cache
 def _template() -> Any:
     from importlib.resources import files
 

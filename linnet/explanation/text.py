@@ -91,7 +91,7 @@ def plain(value: Any, digits: int = 3) -> str:
     """
     if not finite(value) or float(value).is_integer():
         return number(value)
-    if 1e-5 <= abs(value) < 1e6:
+    if 1e-4 <= abs(value) < 1e6:
         text = f"{value:.{6 if 0.9 < abs(value) < 1 else digits}g}"
         return f"{float(text):.12f}".rstrip("0").rstrip(".")
     head, _, power = f"{value:.{digits - 1}e}".partition("e")
