@@ -140,7 +140,16 @@ class Evaluation:
     left_out: tuple[Bad, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of each photo's first answer, float64 [n]."""
+        import numpy as np
+
+        logits = self.logits.astype(np.float64)
+        return 1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1)
+
     def to_json(self) -> dict[str, Any]:
+        """Plain values; `items` has one entry per photo, its label and prediction as places in `classes`."""
         return {
             "model": self.model,
             "arch": self.arch,
@@ -150,9 +159,11 @@ class Evaluation:
             "metrics": self.metrics.to_json(),
             "left_out": [{"path": one.path, "reason": one.reason} for one in self.left_out],
             "notes": list(self.notes),
-            "predictions": [
-                {"path": path, "label": self.classes[label], "predicted": self.classes[guess]}
-                for path, label, guess in zip(self.paths, self.labels, self.logits.argmax(1), strict=True)
+            "items": [
+                {"path": path, "label": int(label), "predicted": int(guess), "confidence": round(float(sure), 6)}
+                for path, label, guess, sure in zip(
+                    self.paths, self.labels, self.logits.argmax(1), self.confidence, strict=True
+                )
             ],
         }
 

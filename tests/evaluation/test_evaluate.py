@@ -192,7 +192,12 @@ def test_verb(folder, run):
     assert "green/2.png" in text
     value = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert value["metrics"]["n"] == 11
-    assert len(value["predictions"]) == 11
+    assert len(value["items"]) == 11
+    item = value["items"][3]
+    assert (item["path"], item["label"]) == (result.paths[3], result.labels[3])
+    odds = np.exp(result.logits[3].astype(float))
+    assert item["predicted"] == odds.argmax()
+    assert item["confidence"] == pytest.approx(odds.max() / odds.sum(), abs=1e-5)
     assert value["left_out"][0]["path"].endswith("2.png")
     assert evaluate(run / "best.safetensors", folder, image=48, workers=0).image == 48
 

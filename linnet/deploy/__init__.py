@@ -1,0 +1,1 @@
+"""To the device: proven bundles, their certificates, and how they are used."""

@@ -1,0 +1,152 @@
+"""The bundle's README.md: what the model is, how good, how to use it, its licence and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..arch.spec import Arch
+from ..data.preprocess import Preprocess
+from ..evaluation.metrics import Metrics
+
+CARD = """\
+# {name}
+
+{arch} that tells {n_classes} classes apart from {image} x {image} pixels: {parameters:,} parameters, {size} as ONNX.
+Made with [Linnet](https://github.com/linnet-vision/linnet).
+
+## How good it is
+
+Top-1 accuracy **{top1:.1f} %** (95 % interval {low:.1f} to {high:.1f}) on {n:,} {split} photos{held_out};
+macro F1 {f1:.1f} %, calibration error {calibration:.1f} points.
+
+| class | photos | precision | recall | F1 |
+|---|---:|---:|---:|---:|
+{rows}
+
+Against the network in PyTorch on these photos: accuracy drop {drop} (one-sided 95 % bound); same first
+answer on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under {p90:.1f} ms) with {threads} thread(s) on
+{processor}. `bundle.json` holds the whole certificate.
+
+## How to use it
+
+    pip install numpy pillow onnxruntime
+    python predict.py photo.jpg more-photos/ --top 3
+
+In Python: `from predict import Classifier; Classifier("FOLDER").predict("photo.jpg")`. With Linnet installed:
+`linnet predict FOLDER photo.jpg`, and `linnet.read_model("FOLDER")` for the PyTorch weights. In any other program:
+`model.onnx` takes `images`, float32 [B, 3, {image}, {image}], and gives `logits`, float32 [B, {n_classes}], in the order of
+the classes above. An image is made so: {preprocess}.
+
+## What it learnt from
+
+{data}
+
+## Licence
+
+{licence}
+
+## Limits
+
+- It always answers with one of its {n_classes} classes, also for a picture of something else.
+- The figures hold for photos like those it was measured on; another camera, place or time may give others.
+- {absent}
+"""
+
+
+def model_card(
+    *,
+    name: str,
+    arch: Arch,
+    classes: Sequence[str],
+    preprocess: Preprocess,
+    parameters: int,
+    metrics: Metrics,
+    certificate: Mapping[str, Any],
+    drop: str,
+    counts: Mapping[str, Mapping[str, int]],
+    facts: Mapping[str, Any],
+) -> str:
+    """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown."""
+    latency = certificate["latency"]
+    split = certificate["images"]["split"]
+    few = [plain(classes[c]) for c, one in enumerate(metrics.per_class) if one.n < 10]
+    return CARD.format(
+        name=name,
+        arch=arch.name,
+        n_classes=len(classes),
+        image=preprocess.image,
+        parameters=parameters,
+        size=f"{certificate['size_bytes'] / 1e6:.1f} MB",
+        top1=100 * metrics.top1,
+        low=100 * metrics.top1_interval[0],
+        high=100 * metrics.top1_interval[1],
+        n=metrics.n,
+        split=split,
+        held_out=", read once, at the end" if split == "test" else ", by which its weights were also chosen",
+        f1=100 * metrics.macro_f1,
+        calibration=100 * metrics.calibration_error,
+        rows="\n".join(
+            f"| {plain(classes[c])} | {one.n:,} | {share(one.precision)} | {share(one.recall)} | {share(one.f1)} |"
+            for c, one in enumerate(metrics.per_class)
+        ),
+        drop=drop,
+        agreement=100 * certificate["top1_agreement"],
+        median=latency["median_ms"],
+        p90=latency["p90_ms"],
+        threads=latency["threads"],
+        processor=certificate["machine"]["processor"],
+        preprocess=preparation(preprocess),
+        data=learnt_from(counts),
+        licence=licence(facts),
+        absent=f"Measured on fewer than 10 photos, so hardly known: {', '.join(few)}."
+        if few
+        else "Its probabilities are as honest as the calibration error says, no more.",
+    )
+
+
+def share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def plain(text: str) -> str:
+    """A class's name inside a Markdown table: no line break, no bar, no HTML."""
+    one_line = " ".join(text.split())
+    return one_line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+
+
+def preparation(p: Preprocess) -> str:
+    """How pixels become numbers, in words."""
+    size = (
+        f"the short side brought to {p.resize} pixels ({p.interpolation}), the middle {p.image} x {p.image} cut out"
+        if p.mode == "crop"
+        else f"brought to {p.image} x {p.image} pixels ({p.interpolation})"
+    )
+    turned = "turned upright by EXIF, " if p.upright else ""
+    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (p.mean, p.std))
+    return f"{turned}{size}, {p.channels}, divided by 255, less ({mean}), divided by ({std})"
+
+
+def learnt_from(counts: Mapping[str, Mapping[str, int]]) -> str:
+    if not counts:
+        return "The run that made it left no list of its photos."
+    sums = ", ".join(f"{sum(classes.values()):,} for {split}" for split, classes in counts.items())
+    train = counts.get("train", {})
+    least, most = min(train, key=train.__getitem__, default=""), max(train, key=train.__getitem__, default="")
+    spread = (
+        f" In train the classes have {train[least]:,} ({plain(least)}) to {train[most]:,} ({plain(most)})."
+        if train
+        else ""
+    )
+    return f"Photos: {sums}.{spread}"
+
+
+def licence(facts: Mapping[str, Any]) -> str:
+    """Of the weights it was made from; what was learnt from the photos is the owner's own matter."""
+    given = facts.get("licence")
+    if not given:
+        return "Trained from scratch: its licence is for whoever trained it and owns the photos to say."
+    name, places = (given.get("name"), given.get("read_in", [])) if isinstance(given, Mapping) else (given, [])
+    start = facts.get("pretrained") or facts.get("source") or "pretrained weights"
+    read = "".join(f"\n- read in {plain(str(place))}" for place in places)
+    return f"Fine-tuned from {plain(str(start))}, which is under {plain(str(name))}; the photos' own licence comes on top.{read}"

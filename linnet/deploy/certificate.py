@@ -1,0 +1,266 @@
+"""The proof that comes with a bundle: one runtime's file against the network it was made from, on real photos."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.loader import Bad, eval_batches
+from ..data.preprocess import Preprocess
+from ..data.source import Photo
+from ..errors import DataError, ProofError
+from ..evaluation.intervals import Drop, paired_drop
+from ..evaluation.metrics import Metrics, measure
+from ..nn.net import Net
+
+BATCH = 32
+PACKAGES = ("linnet-vision", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "pillow")
+Run = Callable[[np.ndarray], np.ndarray]
+RowOutputs = Callable[[bytes, Sequence[str], np.ndarray], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a runtime may differ by.
+
+    logit_difference: the largest, as a share of the logits' spread: their standard deviation over photos and classes
+    after each photo's mean and each class's mean are taken away. What all photos have in common, such as a bias, tells
+    nothing about whether the network is still the same one. rounding: a difference below this share of the largest
+    logit is none, however small the spread.
+    agreement: the least share of photos with the same first answer.
+    """
+
+    logit_difference: float
+    rounding: float
+    agreement: float
+
+
+# fp32: rounding gives 1e-6 to 1e-4 of the spread in networks of up to 300 layers, a real mistake 1e-2 and more. With
+# fewer than a thousand photos an agreement of 99.9 % means every one.
+TOLERANCES = {"fp32": Tolerance(logit_difference=1e-3, rounding=1e-5, agreement=0.999)}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that wants to be a runtime of the bundle, and the function that its runtime makes of it."""
+
+    runtime: str
+    precision: str
+    model: bytes
+    run: Run
+    threads: int
+    row_outputs: RowOutputs | None = None  # what comes out of each row inside, where the runtime can show it
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a comparison found. `certificate` is what bundle.json states."""
+
+    certificate: dict[str, Any]
+    network: Metrics  # of the network in PyTorch
+    runtime: Metrics
+    drop: Drop
+    names: tuple[str, ...]  # of the photos that were compared
+    bad: tuple[Bad, ...]
+
+
+def prove(
+    net: Net,
+    candidate: Candidate,
+    photos: Sequence[Photo],
+    preprocess: Preprocess,
+    *,
+    root: Path,
+    split: str,
+    workers: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> Proof:
+    """Compare the candidate with `net` on every readable photo.
+
+    Raises: ProofError when it is outside its tolerance, naming the rows that went wrong; DataError without photos.
+    """
+    said, answered, labels, kept, bad = [], [], [], [], []
+    first = np.empty(0, np.float32)
+    net.eval()
+    with torch.inference_mode():
+        for batch in eval_batches(photos, preprocess, batch=BATCH, workers=workers if len(photos) > BATCH else 0):
+            bad += batch.bad
+            if len(batch.index):
+                images = preprocess.normalise(batch.images.numpy())
+                first = images if not len(first) else first
+                said.append(net(torch.from_numpy(images)).numpy())
+                answered.append(candidate.run(images))
+                labels.append(batch.labels.numpy())
+                kept += batch.index.tolist()
+            if progress:
+                progress(len(batch.index) + len(batch.bad))
+    if not kept:
+        raise DataError(
+            f"{root}: none of the {len(photos)} {split} photos can be read, so nothing can be proven. Give others."
+        )
+    a, b, true = np.concatenate(said), np.concatenate(answered), np.concatenate(labels)
+    found, tolerance = compare(a, b), TOLERANCES[candidate.precision]
+    if not found.within(tolerance):
+        worst = worst_rows(net, candidate, first[:4], tolerance.logit_difference)
+        raise ProofError(
+            f"{candidate.runtime} {candidate.precision} does not answer as the network does, so it is not in the bundle:"
+            f" logits differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
+            f" {tolerance.logit_difference:g} of that), {int((~found.same).sum())} of {len(found.same)} photos get another"
+            f" first answer. {worst}Please report this with the network's name."
+        )
+    chosen = [photos[i] for i in kept]
+    names = tuple(name_in(photo.path, root) for photo in chosen)
+    network, other = measure(a, true), measure(b, true)
+    drop = paired_drop(a.argmax(1) == true, b.argmax(1) == true)
+    took = latency(candidate.run, first[:1])
+    certificate = {
+        "runtime": candidate.runtime,
+        "precision": candidate.precision,
+        "passed": True,
+        "sha256": hashlib.sha256(candidate.model).hexdigest(),
+        "size_bytes": len(candidate.model),
+        "images": {"split": split, "n": len(kept), "sha256": set_digest(chosen, names), "not_read": len(bad)},
+        "n": len(kept),
+        "largest_logit_difference": found.difference,
+        "logit_spread": found.spread,
+        "top1_agreement": float(found.same.mean()),
+        "tolerance": asdict(tolerance),
+        "accuracy": {
+            "network": {"top1": network.top1, "interval": list(network.top1_interval)},
+            "runtime": {"top1": other.top1, "interval": list(other.top1_interval)},
+        },
+        "drop": drop.to_json(),
+        "latency": {"batch": 1, "image": preprocess.image, "threads": candidate.threads, **took},
+        "machine": machine(),
+        "versions": versions(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return Proof(certificate, network, other, drop, names, tuple(bad))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a runtime's logits are from the network's, both [n, classes]."""
+
+    difference: float  # the largest
+    spread: float
+    largest: float  # the network's largest logit
+    same: np.ndarray  # bool [n]: whether the first answer is the same
+
+    def within(self, tolerance: Tolerance) -> bool:
+        allowed = max(tolerance.logit_difference * self.spread, tolerance.rounding * self.largest)
+        return self.difference <= allowed and float(self.same.mean()) >= tolerance.agreement
+
+
+def compare(a: np.ndarray, b: np.ndarray) -> Comparison:
+    """Network's logits `a` and runtime's logits `b`."""
+    a = a.astype(np.float64)
+    centred = a - a.mean(1, keepdims=True)
+    centred -= centred.mean(0)
+    spread, largest = float(np.sqrt((centred**2).mean())), float(np.abs(a).max())
+    if a.shape != b.shape or not np.isfinite(b).all():
+        return Comparison(float("inf"), spread, largest, np.zeros(len(a), bool))
+    return Comparison(float(np.abs(a - b).max()), spread, largest, a.argmax(1) == b.argmax(1))
+
+
+def worst_rows(net: Net, candidate: Candidate, images: np.ndarray, allowed: float) -> str:
+    """A sentence: the first row of the table whose output is off, and the row that is furthest off."""
+    if candidate.row_outputs is None:
+        return ""
+    try:
+        inside = candidate.row_outputs(candidate.model, net.arch.row_names, images)
+    except Exception:  # a broken model may not even run so; the error that matters is being raised already
+        return ""
+    seen: dict[str, np.ndarray] = {}
+    hooks = [
+        net.get_submodule(row).register_forward_hook(lambda _m, _x, y, row=row: seen.__setitem__(row, y.numpy()))
+        for row in inside
+    ]
+    try:
+        with torch.inference_mode():
+            net(torch.from_numpy(images))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    off = {
+        row: float(np.abs(seen[row] - inside[row]).max() / (np.sqrt((seen[row] ** 2).mean()) or 1.0))
+        for row in net.arch.row_names
+        if row in inside and seen[row].shape == inside[row].shape
+    }
+    wrong = [row for row, share in off.items() if not share <= allowed]
+    if not wrong:
+        return ""
+    worst = max(wrong, key=lambda row: off[row])
+    return f"It goes wrong first in row {wrong[0]} (by {off[wrong[0]]:.2g}); worst is {worst} (by {off[worst]:.2g}). "
+
+
+def latency(run: Run, image: np.ndarray, *, seconds: float = 2.0, least: int = 30, most: int = 500) -> dict[str, Any]:
+    """Percentiles in milliseconds of single calls with one image, after a warm-up of a fifth of the time."""
+
+    def calls(until: float, at_least: int, at_most: int) -> list[float]:
+        took: list[float] = []
+        began = time.perf_counter()
+        while len(took) < at_least or (len(took) < at_most and time.perf_counter() - began < until):
+            start = time.perf_counter()
+            run(image)
+            took.append(1000 * (time.perf_counter() - start))
+        return took
+
+    calls(seconds / 5, 5, most)
+    took = calls(seconds, least, most)
+    names = {"p10_ms": 10, "median_ms": 50, "p90_ms": 90, "p99_ms": 99}
+    return {**{name: round(float(np.percentile(took, q)), 3) for name, q in names.items()}, "calls": len(took)}
+
+
+def name_in(path: Path, root: Path) -> str:
+    """Relative to the photos' folder: where that lies on somebody's disk is nobody's business."""
+    from ..data.image import shown_name
+
+    return shown_name(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name)
+
+
+def set_digest(photos: Sequence[Photo], names: Sequence[str]) -> str:
+    """SHA-256 over the lines "digest  name" in the order of the names, as `sha256sum` would list the files."""
+    lines = sorted(f"{name}\0{photo.digest}" for photo, name in zip(photos, names, strict=True))
+    text = "".join(f"{line.partition(chr(0))[2]}  {line.partition(chr(0))[0]}\n" for line in lines)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def machine() -> dict[str, Any]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count() or 1,
+        "cores_usable": cores,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def processor() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # such as a checkout that was not installed
+            continue
+    return found

@@ -1,0 +1,167 @@
+"""A bundle in use: pictures in, classes with their probabilities out; and the command line of the bundle's `predict.py`.
+
+Standard library, numpy, Pillow and one runtime: the text of this file is copied into every bundle's `predict.py`, so
+that a bundle answers the same with Linnet and without.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.image import NAMES, BadImage, Limits, Source, shown_name
+from ..data.preprocess import Preprocess
+from ..errors import DataError, LinnetError, SettingError, WeightsError
+from .manifest import MANIFEST, REMEDY, read_file, read_manifest
+from .runtime.onnx import load
+
+BATCH = 16  # pictures at a time when there are many
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of one picture, the likeliest first, or the `error` that it could not be read for."""
+
+    path: str
+    classes: tuple[tuple[str, float], ...] = ()  # (name, probability)
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        if self.error:
+            return {"path": self.path, "error": self.error}
+        return {"path": self.path, "classes": [{"name": name, "probability": share} for name, share in self.classes]}
+
+
+class Classifier:
+    """A bundle's folder, checked and ready.
+
+    >>> classifier = Classifier("shirts.linnet")                                            # doctest: +SKIP
+    >>> classifier.predict("photo.jpg").classes[0]                                          # doctest: +SKIP
+    ('shirt', 0.93)
+
+    Raises: WeightsError for a bundle that is damaged, SettingError when its runtime is not installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike, *, threads: int = 0, limits: Limits | None = None) -> None:
+        folder = Path(folder)
+        facts = read_manifest(folder)
+        try:
+            self.name, self.classes = str(facts["name"]), tuple(facts["classes"])
+            self.preprocess = Preprocess.from_json(facts["preprocess"])
+            file = next((entry["file"] for entry in facts["runtimes"] if entry["runtime"] == "onnx"), "")
+        except (LinnetError, KeyError, TypeError) as error:
+            raise WeightsError(f"{folder / MANIFEST}: cannot be understood ({error}). {REMEDY}") from None
+        if not file:
+            raise SettingError(f"{folder}: has no ONNX model. Make one with: linnet export RUN --to onnx")
+        self.limits = limits or Limits()
+        self.run = load(read_file(folder, file, facts), threads=threads)
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 [B, image, image, 3], as `self.preprocess.read` gives them, to float32 [B, classes]."""
+        return self.run(self.preprocess.normalise(pixels))
+
+    def predict(self, picture: Source, *, top: int = 5) -> Prediction:
+        """The likeliest classes of one file, or of its bytes.
+
+        Raises: BadImage when it cannot be used.
+        """
+        name = "" if isinstance(picture, bytes | bytearray | memoryview) else shown_name(picture)
+        pixels = self.preprocess.read(picture, self.limits)
+        return Prediction(name, self._best(self.logits(pixels[None])[0], top))
+
+    def predict_all(self, pictures: Sequence[str | os.PathLike], *, top: int = 5) -> Iterator[Prediction]:
+        """One prediction per file in the given order; a file that cannot be used has its `error` instead."""
+        for start in range(0, len(pictures), BATCH):
+            good, errors = [], {}
+            for path in pictures[start : start + BATCH]:
+                try:
+                    good.append((path, self.preprocess.read(path, self.limits)))
+                except BadImage as error:
+                    errors[path] = error.text
+            logits = iter(self.logits(np.stack([pixels for _, pixels in good])) if good else ())
+            for path in pictures[start : start + BATCH]:
+                if path in errors:
+                    yield Prediction(shown_name(path), error=errors[path])
+                else:
+                    yield Prediction(shown_name(path), self._best(next(logits), top))
+
+    def _best(self, logits: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
+        shares = np.exp(logits.astype(np.float64) - logits.max())
+        shares /= shares.sum()
+        order = np.argsort(-shares, kind="stable")[:top]
+        return tuple((self.classes[c], float(shares[c])) for c in order)
+
+
+def picture_files(paths: Sequence[str | os.PathLike]) -> list[Path]:
+    """The files that are named, and of named folders all pictures inside, by name.
+
+    Raises: DataError for a folder without pictures.
+    """
+    endings = {f".{ending}" for endings in NAMES.values() for ending in endings.split()}
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            files.append(path)
+            continue
+        inside = [
+            file for file in sorted(path.rglob("*"))
+            if file.suffix.lower() in endings and not file.name.startswith(".") and file.is_file()
+        ]  # fmt: skip
+        if not inside:
+            raise DataError(f"{path}: there is no picture in this folder. Give pictures, or a folder of them.")
+        files += inside
+    return files
+
+
+def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """One aligned line per picture: its name, then its classes with their probabilities."""
+    wide = min(max((len(one.path) for one in predictions), default=0), 60)
+    names = [len(name) for one in predictions for name, _ in one.classes[:1]]
+    first = min(max(names, default=0), 30)
+    lines = []
+    for one in predictions:
+        if one.error:
+            lines.append(f"{one.path:{wide}}  not read: {one.error}")
+            continue
+        (name, share), *others = one.classes
+        rest = "   ".join(f"{other} {100 * part:.1f} %" for other, part in others)
+        lines.append(f"{one.path:{wide}}  {name:{first}}  {100 * share:5.1f} %   {rest}".rstrip())
+    return lines
+
+
+def main(tokens: Sequence[str] | None = None, *, folder: str | os.PathLike = "") -> int:
+    """The command line of predict.py. Exit codes: 0, 1 when a file or the bundle cannot be used, 2 for wrong usage."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="predict.py", description="Classify pictures with the bundle this file lies in."
+    )
+    parser.add_argument("images", nargs="+", help="picture files, or folders of them")
+    parser.add_argument("--top", type=int, default=5, help="how many classes to show (default: 5)")
+    parser.add_argument("--threads", type=int, default=0, help="threads to compute with (default: one per core)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(tokens)
+    if given.top < 1 or given.threads < 0:
+        parser.error("--top takes 1 or more, --threads 0 or more")
+    try:
+        classifier = Classifier(folder or Path(__file__).resolve().parent, threads=given.threads)
+        found = list(classifier.predict_all(picture_files(given.images), top=given.top))
+    except LinnetError as error:
+        print(f"predict.py: {error}", file=sys.stderr)
+        return 1
+    if given.json:
+        print(json.dumps([one.to_json() for one in found], indent=1, ensure_ascii=False))
+    else:
+        for line in prediction_lines([one for one in found if not one.error]):
+            print(line)
+    for one in found:
+        if one.error:
+            print(f"predict.py: {one.path}: {one.error}", file=sys.stderr)
+    return 1 if any(one.error for one in found) else 0

@@ -1,0 +1,224 @@
+"""From a run to a proven bundle; the verb `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..data.source import Photo, Photos
+    from ..weights.model import Model
+    from .bundle import Bundle
+
+# What `to` may name: its module under deploy/runtime, its file in the bundle, its precision.
+RUNTIMES = {"onnx": ("onnx", "model.onnx", "fp32")}
+
+
+def export(
+    run: Path,
+    *,
+    to: tuple[str, ...] = ("onnx",),
+    out: Path | None = None,
+    photos: Path | None = None,
+    split: str = "test",
+    most: int = 1000,
+    threads: int = 0,
+    workers: int = 2,
+) -> Path:
+    """Make a bundle of a trained model: files that run without PyTorch, each proven on photos it has not learnt from.
+
+    Args:
+        run: A run's folder, or a model's .safetensors file.
+        to: Runtimes to make files for: onnx.
+        out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.
+        photos: The photos to prove it on; none takes those of the run.
+        split: Which of these photos; where there are no test photos, validation is taken.
+        most: Compare at most so many photos, chosen by their content.
+        threads: Threads for the measured time; 0 means one per core.
+        workers: Processes that decode photos; 0 decodes in this one.
+    """
+    from ..data.source import find_photos
+    from ..errors import SettingError
+    from ..evaluation.evaluate import training_of
+    from ..weights.model import read_model
+    from .bundle import SUFFIX, check_name, free_place
+    from .manifest import MANIFEST
+
+    check_runtimes(to)
+    run = Path(run)
+    model = read_model(run)
+    if run.is_dir() and (run / MANIFEST).exists():
+        raise SettingError(f"{run}: is a bundle already. Give the run that it was made from.")
+    home = run if run.is_dir() else run.parent
+    folder = Path(out) if out else free_place(home, model.arch.name)
+    name = check_name(folder.name.removesuffix(SUFFIX))
+    recorded = read_json(home / "recipe.json").get("photos")
+    root = Path(photos or recorded or "")
+    if not photos and not (recorded and root.exists()):
+        gone = f"its photos are no longer at {recorded}" if recorded else "the run does not say where its photos are"
+        raise SettingError(
+            f"{run}: {gone}, and a bundle is only made with a proof on real photos. Say where they are:"
+            f" linnet export {run} --photos FOLDER"
+        )
+    shares, trained_on = training_of(home)
+    source = find_photos(root, **shares)
+    counts = read_json(home / "data.json").get("counts", {})
+    bundle = export_model(
+        model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
+        trained_on=trained_on, counts=counts,
+    )  # fmt: skip
+    return bundle.folder
+
+
+def export_model(
+    model: Model,
+    photos: Photos,
+    folder: Path,
+    *,
+    name: str,
+    to: Sequence[str] = ("onnx",),
+    split: str = "test",
+    most: int = 1000,
+    threads: int = 0,
+    workers: int = 2,
+    trained_on: frozenset[str] = frozenset(),
+    counts: Mapping[str, Mapping[str, int]] | None = None,
+) -> Bundle:
+    """`export` for a Model and Photos at hand: writes the bundle `folder`, whole or not at all.
+
+    `trained_on`: digests of photos that the model has learnt from; these prove nothing and are left out.
+    Raises: ProofError when a runtime does not answer as the network does, SettingError when `folder` is taken.
+    """
+    from dataclasses import replace
+    from importlib import import_module
+
+    from ..evaluation.evaluate import shown_progress
+    from ..files import write_text
+    from ..weights.model import write_model
+    from .bundle import new_bundle, read_bundle, seal
+    from .card import model_card
+    from .certificate import Candidate, prove, versions
+    from .predict_source import predict_source
+    from .runtime.onnx import usable_cores
+
+    check_runtimes(to)
+    threads = threads or usable_cores()
+    split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
+    net = model.net()
+    facts = without_places(model.facts)
+    with new_bundle(folder) as place:
+        write_model(place / "weights.safetensors", replace(model, facts=facts))
+        proofs = []
+        for runtime in dict.fromkeys(to):
+            module_name, file, precision = RUNTIMES[runtime]
+            module = import_module(f".runtime.{module_name}", __package__)
+            module.convert(net, model.preprocess, place / file)
+            data = (place / file).read_bytes()
+            candidate = Candidate(
+                runtime,
+                precision,
+                data,
+                module.load(data, threads=threads),
+                threads,
+                getattr(module, "row_outputs", None),
+            )
+            with shown_progress(len(chosen), f"proving {runtime}") as progress:
+                proofs.append(
+                    prove(net, candidate, chosen, model.preprocess, root=photos.root, split=split, workers=workers,
+                          progress=progress)
+                )  # fmt: skip
+        first = proofs[0]
+        found = versions()
+        write_text(place / "predict.py", predict_source(found.get("linnet-vision", "(not installed)")))
+        card = model_card(
+            name=name,
+            arch=model.arch,
+            classes=model.classes,
+            preprocess=model.preprocess,
+            parameters=sum(p.numel() for p in net.parameters()),
+            metrics=first.runtime,
+            certificate=first.certificate,
+            drop=str(first.drop),
+            counts=counts or {},
+            facts=facts,
+        )
+        write_text(place / "README.md", card)
+        seal(
+            place,
+            {
+                "name": name,
+                "arch": model.arch.to_json(),
+                "classes": list(model.classes),
+                "preprocess": model.preprocess.to_json(),
+                "metrics": {"split": split, **first.runtime.to_json()},
+                "runtimes": [
+                    {"runtime": runtime, "precision": RUNTIMES[runtime][2], "file": RUNTIMES[runtime][1]}
+                    for runtime in dict.fromkeys(to)
+                ],
+                "certificates": [proof.certificate for proof in proofs],
+                "images": {"split": split, "names": list(first.names)},
+                "licence": facts.get("licence"),
+                "facts": facts,
+                "versions": found,
+            },
+        )
+    return read_bundle(folder)
+
+
+def check_runtimes(to: Sequence[str]) -> None:
+    from ..errors import SettingError, did_you_mean
+
+    for runtime in [to] if isinstance(to, str) else to:
+        if runtime not in RUNTIMES:
+            raise SettingError(
+                f"There is no runtime {runtime!r}; allowed: {', '.join(RUNTIMES)}.{did_you_mean(runtime, RUNTIMES)}"
+            )
+    if not to or isinstance(to, str):
+        raise SettingError(f'to is {to!r}; give a list of runtimes, such as ("onnx",).')
+
+
+def proof_photos(
+    photos: Photos, split: str, classes: Sequence[str], most: int, trained_on: frozenset[str]
+) -> tuple[str, tuple[Photo, ...]]:
+    """Which photos a proof uses: those of `split` (validation where there are no test photos) that were not trained on.
+
+    More than `most` are thinned by their content's hash, the same ones each time.
+    Raises: DataError when none are left, SettingError for a split that proves nothing.
+    """
+    from ..errors import DataError, SettingError
+    from ..evaluation.evaluate import photos_of
+
+    if split not in ("test", "validation"):
+        raise SettingError(f"split is {split!r}; a proof is made on 'test' or 'validation' photos.")
+    if most < 1:
+        raise SettingError(f"most is {most}; give 1 or more photos.")
+    if split == "test" and not photos.test and photos.validation:
+        split = "validation"
+    chosen = [photo for photo in photos_of(photos, split, classes) if photo.digest not in trained_on]
+    if not chosen:
+        raise DataError(f"{photos.root}: all {split} photos were trained on, so they prove nothing. Give others.")
+    if len(chosen) > most:
+        taken = set(sorted({photo.digest for photo in chosen})[:most])
+        chosen = [photo for photo in chosen if photo.digest in taken][:most]
+    return split, tuple(chosen)
+
+
+def without_places(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's facts without the folder its photos lie in: a bundle goes out to strangers."""
+    facts = dict(facts)
+    recipe = facts.get("recipe")
+    if isinstance(recipe, Mapping) and recipe.get("photos"):
+        facts["recipe"] = {**recipe, "photos": Path(str(recipe["photos"])).name}
+    return facts
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or an empty one where there is none."""
+    import json
+
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

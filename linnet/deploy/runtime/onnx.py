@@ -1,0 +1,226 @@
+"""ONNX Runtime: one .onnx file, float32 images [B, 3, H, W] in, logits [B, classes] out, any B.
+
+`load` and what stands above it need the standard library, numpy and onnxruntime alone: their text is copied into every
+bundle's `predict.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import ProofError, SettingError, WeightsError
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ...data.preprocess import Preprocess
+    from ...nn.net import Net
+
+Run = Callable[[np.ndarray], np.ndarray]  # float32 [B, 3, H, W] -> float32 [B, classes]
+
+# Where tensors can stand in an ONNX file: message -> field number -> the message in it (onnx.proto3).
+MESSAGES = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+EXTERNAL = (13, 14)  # TensorProto.external_data and .data_location
+
+
+def refuse_external_data(model: bytes) -> None:
+    """Make sure that an ONNX file holds all its numbers itself, before any runtime sees it.
+
+    A tensor may name another file to be read in its place; runtimes have been talked into reading files outside the
+    model's folder that way (CVE-2022-25882, 2024-27318, 2026-34446), so ours may not name any, wherever it lies.
+
+    Raises: WeightsError for such a file, and for one that is no ONNX at all.
+    """
+    waiting = [("model", 0, len(model))]
+    graphs = 0
+    while waiting:
+        message, place, end = waiting.pop()
+        graphs += message == "graph"
+        while place < end:
+            key, place = read_varint(model, place, end)
+            field, wire = key >> 3, key & 7
+            if wire == 0:
+                value, place = read_varint(model, place, end)
+            elif wire == 2:
+                value, place = read_varint(model, place, end)
+                inside = MESSAGES[message].get(field)
+                if inside:
+                    waiting.append((inside, place, place + value))
+                place += value
+            elif wire in (1, 5):
+                value, place = 1, place + (8 if wire == 1 else 4)
+            else:
+                place, value = end + 1, 0
+            if place > end or field == 0:
+                raise WeightsError("The ONNX file is damaged. Export the bundle again, or copy it anew.")
+            if message == "tensor" and field in EXTERNAL and value:
+                raise WeightsError(
+                    "The ONNX file takes numbers from another file, which is not allowed: it must hold all of them"
+                    " itself. Export it again with Linnet."
+                )
+    if not graphs:
+        raise WeightsError("The ONNX file holds no network. Export the bundle again, or copy it anew.")
+
+
+def read_varint(data: bytes, place: int, end: int) -> tuple[int, int]:
+    """A number of protobuf's variable length at `place`, and where the next begins (behind `end` if it is cut off)."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= end:
+            return 0, end + 1
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+    return 0, end + 1
+
+
+def load(model: bytes | Path, *, threads: int = 0) -> Run:
+    """The model as a function of images, on the CPU with so many threads (0: one for each core we may use).
+
+    Raises: WeightsError for a file that is damaged, or that would read other files; SettingError without onnxruntime.
+    """
+    data = model if isinstance(model, bytes) else model.read_bytes()
+    refuse_external_data(data)
+    try:
+        import onnxruntime
+    except ImportError:
+        raise SettingError("onnxruntime is not installed. Install it with: pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong comes as an exception; the rest is noise
+    options.intra_op_num_threads = threads or usable_cores()
+    options.inter_op_num_threads = 1
+    try:
+        # Given as bytes, so that what runs is what was checked.
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own exceptions share no parent of their own
+        raise WeightsError(
+            f"onnxruntime does not take the model ({str(error)[:160]}). Export the bundle again."
+        ) from None
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return session.run(["logits"], {"images": images})[0]
+
+    return run
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# -- below this line: making and examining the file, with torch and onnx --------------------------------------------------
+OPSET = 18  # what torch's exporter writes without a conversion; onnxruntime knows it since 1.14
+LARGEST = 2**31 - 2**20  # bytes: protobuf cannot hold 2 GiB, and we write one file
+
+
+def convert(net: Net, preprocess: Preprocess, path: Path) -> None:
+    """Write `net` with its batch norms folded as one ONNX file: "images" [batch, 3, image, image] to "logits".
+
+    Nodes are named after the table's rows (stages.3.0.depthwise/Conv); nothing of this machine is in the file.
+    Raises: ProofError when the file does not pass ONNX's own checker, SettingError for a network too large.
+    """
+    from ...files import written_whole
+
+    size = sum(p.numel() * 4 for p in net.parameters())
+    if size > LARGEST:
+        raise SettingError(
+            f"{net.arch.name} has {size:,} bytes of weights; one ONNX file holds 2 GiB. Take a smaller one."
+        )
+    model = exported(net, preprocess.image)
+    data = model.SerializeToString()
+    refuse_external_data(data)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+        temporary.chmod(0o644)
+
+
+def exported(net: Net, image: int) -> onnx.ModelProto:
+    import logging
+    import warnings
+
+    import onnx
+    import torch
+
+    from ...nn.fold import fold
+
+    folded = fold(net).float().cpu().to(memory_format=torch.contiguous_format)
+    # Two images: a dynamic size must not be 1 in the example, which exporting would take for a constant.
+    example = torch.zeros(2, net.in_chans, image, image)
+    batch = torch.export.Dim("batch", min=1, max=2**16)
+    noisy = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [log.level for log in noisy]
+    with warnings.catch_warnings():
+        # torch's exporter and onnxscript call functions of each other and of copyreg that are on their way out.
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        try:
+            for log in noisy:
+                log.setLevel(logging.ERROR)
+            program = torch.onnx.export(
+                folded, (example,), dynamo=True, verbose=False, opset_version=OPSET, external_data=False,
+                input_names=["images"], output_names=["logits"], dynamic_shapes=({0: batch},),
+            )  # fmt: skip
+        finally:
+            for log, level in zip(noisy, levels, strict=True):
+                log.setLevel(level)
+    assert program is not None
+    model = without_traces(program.model_proto)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:
+        raise ProofError(f"The exported ONNX file is not valid ({str(error)[:200]}). Please report this.") from error
+    return model
+
+
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Name the nodes after the table and take out what the exporter notes: stack traces with this machine's folders."""
+    graph, taken = model.graph, set[str]()
+    for node in graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        # "['', 'stages', 'stages.0', 'stages.0.0', 'stages.0.0.depthwise', 'conv2d_1']": the last but one is the module.
+        scopes = notes.get("pkg.torch.onnx.name_scopes", "[]").strip("[]").replace("'", "").split(", ")
+        name = f"{scopes[-2] if len(scopes) > 1 else 'net'}/{node.op_type}"
+        node.name = name if name not in taken else f"{name}_{len(taken)}"
+        taken.add(node.name)
+    for thing in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        thing.doc_string = ""
+        del thing.metadata_props[:]
+    del graph.value_info[:]  # shapes of the inside, which every runtime works out itself
+    model.producer_name = "linnet"
+    return model
+
+
+def row_outputs(model: bytes, rows: Sequence[str], images: np.ndarray) -> dict[str, np.ndarray]:
+    """What comes out of each row of the table inside the model, for those rows that still have a node of their own."""
+    import onnx
+
+    proto = onnx.load_from_string(model)
+    last: dict[str, str] = {}
+    for node in proto.graph.node:
+        for row in rows:
+            if node.name.startswith((row + "/", row + ".")):
+                last[row] = node.output[0]
+    known = {output.name for output in proto.graph.output}
+    for name in dict.fromkeys(last.values()):
+        if name not in known:
+            proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    values = session.run(list(last.values()), {"images": images})
+    return dict(zip(last, values, strict=True))

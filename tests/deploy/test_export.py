@@ -1,0 +1,136 @@
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from linnet.data.source import find_photos
+from linnet.deploy.bundle import read_bundle
+from linnet.deploy.export import export, proof_photos, without_places
+from linnet.deploy.runtime import onnx as onnx_runtime
+from linnet.errors import DataError, ProofError, SettingError, WeightsError
+from linnet.weights.model import read_model
+
+
+def test_the_bundle_holds_what_the_design_says(sealed, run, photos):
+    assert sealed == run / "mobilenetv3_small_035.linnet"
+    assert sorted(path.name for path in sealed.iterdir()) == [
+        "README.md", "bundle.json", "model.onnx", "predict.py", "weights.safetensors",
+    ]  # fmt: skip
+    bundle = read_bundle(sealed)
+    model = read_model(run)
+    assert (bundle.arch, bundle.classes, bundle.preprocess) == (model.arch, model.classes, model.preprocess)
+    assert bundle.facts["licence"]["name"] == "Apache-2.0"
+    assert bundle.facts["metrics"]["n"] == 19
+    assert bundle.facts["metrics"]["split"] == "test"
+    assert len(bundle.facts["images"]["names"]) == 19
+    assert "test/waves/1.jpg" in bundle.facts["images"]["names"]
+    assert "test/dots/4.jpg" not in bundle.facts["images"]["names"]
+    certificate = bundle.certificates[0]
+    assert certificate["images"]["not_read"] == 1
+    assert certificate["passed"] is True
+    assert certificate["top1_agreement"] == 1
+
+
+def test_nothing_of_this_machine_goes_out(sealed, photos):
+    for path in sealed.iterdir():
+        data = path.read_bytes()
+        for secret in (str(photos.parent), str(onnx_runtime.__file__.rpartition("/linnet/")[0]), "site-packages"):
+            assert secret.encode() not in data, f"{path.name} names {secret}"
+
+
+def test_the_bundle_is_a_model_for_pytorch_too(sealed, run):
+    one, other = read_model(sealed), read_model(run)
+    assert one.arch == other.arch
+    assert all(torch.equal(one.state[name], other.state[name]) for name in other.state)
+    images = torch.randn(2, 3, 64, 64)
+    session = onnx_runtime.load((sealed / "model.onnx").read_bytes())
+    with torch.no_grad():
+        assert np.allclose(one.net()(images).numpy(), session(images.numpy()), atol=1e-4)
+
+
+def test_nothing_is_overwritten(sealed, run, photos, tmp_path):
+    before = {path.name: path.read_bytes() for path in sealed.iterdir()}
+    with pytest.raises(SettingError, match="there is something there already"):
+        export(run, out=sealed)
+    assert {path.name: path.read_bytes() for path in sealed.iterdir()} == before
+    with pytest.raises(SettingError, match="is a bundle already"):
+        export(sealed)
+
+
+def test_a_wrong_export_is_no_bundle(run, sealed, tmp_path, monkeypatch):
+    """One weight of one layer is off: nothing is written, and the error names the row."""
+    model = onnx.load(sealed / "model.onnx")
+    weight = next(w for w in model.graph.initializer if w.name == "stages.3.0.depthwise.weight")
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values[0] *= 1.5
+    weight.raw_data = values.tobytes()
+    monkeypatch.setattr(onnx_runtime, "exported", lambda net, image: model)
+    with pytest.raises(ProofError, match=r"onnx fp32 does not answer.*goes wrong first in row stages\.3"):
+        export(run, out=tmp_path / "x.linnet", workers=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "word"),
+    [
+        ({"to": ("onx",)}, SettingError, "Did you mean 'onnx'"),
+        ({"to": ()}, SettingError, "give a list"),
+        ({"to": "onnx"}, SettingError, "give a list"),
+        ({"split": "train"}, SettingError, "'test' or 'validation'"),
+        ({"most": 0}, SettingError, "1 or more"),
+        ({"out": "Bad Name.linnet"}, SettingError, "cannot be called 'Bad Name'"),
+        ({"photos": "no-such-folder"}, DataError, "no-such-folder"),
+    ],
+)
+def test_refusals_write_nothing(run, tmp_path, options, error, word):
+    if "out" in options:
+        options = {"out": tmp_path / options["out"]}
+    there = sorted(run.iterdir())
+    with pytest.raises(error, match=word):
+        export(run, **options)
+    assert sorted(run.iterdir()) == there
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_photos_it_says_what_is_needed(run, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(run / "best.safetensors", alone)
+    with pytest.raises(SettingError, match=r"does not say where its photos are.*--photos FOLDER"):
+        export(alone)
+    (alone / "recipe.json").write_text(json.dumps({"photos": str(tmp_path / "gone")}))
+    with pytest.raises(SettingError, match=r"no longer at .*gone.*--photos FOLDER"):
+        export(alone)
+    with pytest.raises(WeightsError):
+        export(tmp_path / "nothing")
+
+
+def test_proof_photos(photos):
+    found = find_photos(photos)
+    split, chosen = proof_photos(found, "test", found.classes, 1000, frozenset())
+    assert (split, len(chosen)) == ("test", 20)
+    split, few = proof_photos(found, "test", found.classes, 7, frozenset())
+    assert len(few) == 7
+    assert set(few) < set(chosen)
+    assert {photo.digest for photo in few} == set(sorted(photo.digest for photo in chosen)[:7])
+    learnt = frozenset(photo.digest for photo in chosen[:15])
+    assert proof_photos(found, "test", found.classes, 1000, learnt)[1] == chosen[15:]
+    with pytest.raises(DataError, match="were trained on, so they prove nothing"):
+        proof_photos(found, "test", found.classes, 1000, frozenset(photo.digest for photo in chosen))
+
+
+def test_without_a_test_split_validation_is_taken(photos):
+    from dataclasses import replace
+
+    found = replace(find_photos(photos), test=())
+    split, chosen = proof_photos(found, "test", found.classes, 1000, frozenset())
+    assert (split, chosen) == ("validation", found.validation)
+
+
+def test_facts_go_out_without_the_place_of_the_photos():
+    facts = {"recipe": {"photos": "/home/somebody/secret/shirts", "seed": 3}, "epoch": 2}
+    assert without_places(facts) == {"recipe": {"photos": "shirts", "seed": 3}, "epoch": 2}
+    assert facts["recipe"]["photos"] == "/home/somebody/secret/shirts"
