@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,31 +28,10 @@ from .prepare import Run, normaliser, prepare
 from .progress import Progress
 from .recipe import Phase, Recipe
 from .record import Record
+from .result import Result
 from .schedule import lr_factor
 from .stop import Interrupted, StopRequest, TrainingStopped
 from .validate import is_best, validate
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a finished run has to show: its best epoch by validation, as it lies in best.safetensors."""
-
-    folder: Path
-    epochs: int
-    best_epoch: int
-    validation: dict[str, Any] | None
-    seconds: float  # of this process; a resumed run counts from where it went on
-
-    def to_json(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "folder": str(self.folder)}
-
-    def __str__(self) -> str:
-        text = f"{self.folder}: epoch {self.best_epoch + 1} of {self.epochs} is the best"
-        if self.validation:
-            low, high = self.validation["interval"]
-            text += f", {100 * self.validation['top1']:.1f} % of {self.validation['n']:,} validation photos"
-            text += f" ({100 * low:.1f} to {100 * high:.1f})"
-        return f"{text}. {self.seconds:.0f} s. Next: linnet evaluate {self.folder}"
 
 
 def run(

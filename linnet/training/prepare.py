@@ -22,7 +22,7 @@ from ..errors import DataError, SettingError
 from ..files import write_json
 from ..nn.build import build
 from ..nn.net import Net
-from ..weights.model import load_exactly
+from ..weights.model import Model, load_exactly
 from . import measure
 from .checkpoint import Checkpoint, Position, remove_stale
 from .ema import Ema
@@ -80,17 +80,23 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         raise SettingError("A new run needs a recipe. Give one, or resume=True for a folder that has one.")
     if len(photos.train) < 2:
         raise DataError(f"{photos.root}: {len(photos.train)} photos to train on; at least 2 are needed. Add photos.")
+    folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
-    torch.manual_seed(recipe.seed)
-    net = build(arch.with_classes(len(photos.classes)))
     facts: dict[str, Any] = {}
     measured: tuple[measure.Candidate, ...] = ()
+    first = find_weights(recipe.pretrained) if recipe.pretrained and not resume else None
+    if first and first.arch.style != arch.style:  # weights of one table may need another eps or padding
+        arch = dataclasses.replace(arch, style=first.arch.style)
+        recipe = dataclasses.replace(recipe, arch=arch.to_json())
+    torch.manual_seed(recipe.seed)
+    net = build(arch.with_classes(len(photos.classes)))
     if not resume:
         preprocess = Preprocess()
-        if recipe.pretrained:
-            preprocess, facts = load_start(net, recipe.pretrained)
+        if first:
+            load_body(net, first)
+            preprocess, facts = first.preprocess, dict(first.facts)
         freeze_rows(net, recipe.freeze)
         recipe, measured = resolve(recipe, net.to(device), preprocess, device)
         recipe.save(folder / "recipe.json")
@@ -170,16 +176,18 @@ def default_workers(device: torch.device, cores: int) -> int:
     return min(16, cores) if device.type == "cuda" else min(2, cores - 1)
 
 
-def load_start(net: Net, name: str) -> tuple[Preprocess, dict[str, Any]]:
-    """Put the pretrained weights of `name` into `net`, all but the classifier, which stays as it was drawn."""
-    from ..weights.pretrained import load_pretrained
-
-    model = load_pretrained(name)
-    own = net.state_dict()
+def load_body(net: Net, model: Model) -> None:
+    """Put the model's weights into `net`, all but the classifier, which stays as it was drawn."""
     head = f"{net.arch.row_names[-1]}."
-    state: dict[str, Tensor] = {k: v for k, v in model.state.items() if not k.startswith(head)}
-    load_exactly(net, {**state, **{k: v for k, v in own.items() if k.startswith(head)}}, what=name)
-    return model.preprocess, dict(model.facts)
+    own = {name: tensor for name, tensor in net.state_dict().items() if name.startswith(head)}
+    body = {name: tensor for name, tensor in model.state.items() if not name.startswith(head)}
+    load_exactly(net, {**body, **own}, what=model.arch.name)
+
+
+def find_weights(name: str) -> Model:
+    from ..weights.pretrained import load_pretrained  # it may fetch and convert, so only when asked for
+
+    return load_pretrained(name)
 
 
 def normaliser(preprocess: Preprocess, device: torch.device, memory_format: str) -> Callable[[Tensor], Tensor]:

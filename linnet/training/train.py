@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .result import Result
+
 if TYPE_CHECKING:
-    from .loop import Result
     from .recipe import Recipe
 
 SIDE = 8  # image sides of a progressive run are multiples of it
@@ -77,11 +78,15 @@ def first_recipe(
     from .recipe import AdamW, Cosine, Phase, Recipe, progressive
 
     found = find(arch)
+    image = min(found.image, 224) if image is None else image
+    settings = {"arch": found.name, "seed": seed, "workers": "auto" if workers is None else workers}
+    row = {"image": image, "batch": batch, "randaugment": 6.0, "dropout": 0.2, "drop_path": 0.1}
+    # A draft first: it refuses whatever is wrong before the weights are asked for, which imports torch.
+    Recipe(**settings, phases=(Phase(epochs=1 if epochs is None else epochs, **row),), optimizer=AdamW(lr=1.0 if lr is None else lr),
+           schedule=Cosine())  # fmt: skip
     tuned = not from_scratch and has_weights(found.name)
     epochs = (5 if tuned else 40) if epochs is None else epochs
-    image = min(found.image, 224) if image is None else image
-    # One strict Phase first: it refuses what the arithmetic below would trip over.
-    whole = Phase(epochs=epochs, image=image, batch=batch, randaugment=6.0, dropout=0.2, drop_path=0.1)
+    whole = Phase(epochs=epochs, **row)
     phases = (whole,)
     if not tuned and epochs >= 8:
         small = max(32, round(image * 0.6 / SIDE) * SIDE)
@@ -89,7 +94,7 @@ def first_recipe(
                              dropout=(0.1, 0.3), drop_path=(0.0, 0.1), batch=batch)  # fmt: skip
     peak = (5e-4 if tuned else 2e-3) * (batch / 32) ** 0.5 if lr is None else lr
     return Recipe(
-        arch=found.name,
+        **settings,
         pretrained=found.name if tuned else None,
         phases=phases,
         optimizer=AdamW(lr=peak),
@@ -97,8 +102,6 @@ def first_recipe(
         head_lr_factor=5.0 if tuned else 1.0,
         ema=0.998,
         clip=5.0,
-        seed=seed,
-        workers="auto" if workers is None else workers,
     )
 
 
@@ -128,9 +131,11 @@ def changed(recipe: Recipe, **given: Any) -> Recipe:
         given["phases"] = tuple(dataclasses.replace(phase, **row) for phase in recipe.phases)
     if "lr" in given:
         given["optimizer"] = dataclasses.replace(recipe.optimizer, lr=given.pop("lr"))
-    if "arch" in given and recipe.pretrained and given["arch"] != recipe.arch:
-        given["pretrained"] = given["arch"] if has_weights(given["arch"]) else None
-    return dataclasses.replace(recipe, **given)
+    other = "arch" in given and given["arch"] != recipe.arch
+    result = dataclasses.replace(recipe, **given, **({"pretrained": None} if other else {}))
+    if other and recipe.pretrained and has_weights(given["arch"]):
+        result = dataclasses.replace(result, pretrained=given["arch"])
+    return result
 
 
 def start(recipe: Recipe, root: Path | None, out: Path | None, *, from_scratch: bool = False) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from linnet.arch.efficientnet import MBConv
@@ -16,6 +17,15 @@ from linnet.training.progress import Progress
 from linnet.training.recipe import AdamW, Cosine, Phase, Recipe
 from linnet.weights.model import read_model
 from linnet.weights.tensors import hash_tensors
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Networks this small run no faster on more, and much slower on a machine that is busy with other tests."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,133 @@
+"""Kill -9 at random steps, resume, compare: SHA-256 of weights, average and optimiser against an uninterrupted run.
+
+    python benchmarks/resume.py            ten kills of a run with 0, 1 and 2 loader workers in turn; about 3 minutes
+    python benchmarks/resume.py --kills 3
+
+Draws its own photos, needs no network. Each kill shoots a run of its own at a random moment after the first step (in a
+step, in a checkpoint's writing, in validation), and `linnet train --resume` finishes it. Prints a Markdown table and
+fails when a hash differs. A checkpoint is written after every fifth step or so, so most kills lose some steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from linnet.training.checkpoint import hash_checkpoint
+from linnet.training.log import read_log
+from linnet.training.recipe import AdamW, Cosine, Recipe, progressive
+
+CHILD = """
+import sys
+from pathlib import Path
+import torch  # before the clock of the kill starts
+from linnet.training.train import train
+if __name__ == "__main__":
+    photos, recipe, folder, resume = sys.argv[1:]
+    if resume == "resume":
+        train(Path(photos), resume=Path(folder))
+    else:
+        train(Path(photos), recipe=Path(recipe), out=Path(folder))
+"""
+
+
+def draw_photos(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 160), ("validation", 40)):
+        for i in range(n):
+            pixels = rng.integers(0, 150, (48, 48, 3), dtype=np.uint8)
+            pixels[..., i % 3] += 90
+            path = root / split / "abc"[i % 3] / f"{i:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+
+
+def recipe_with(workers: int) -> Recipe:
+    return Recipe(
+        arch="mobilenetv3_small_050",
+        phases=progressive(4, stages=2, image=(32, 48), randaugment=(5, 10), mixup=(0.1, 0.2), cutmix=(0.5, 0.5),
+                           drop_path=(0.1, 0.1), batch=16),
+        optimizer=AdamW(lr=2e-3),
+        schedule=Cosine(warmup=1.0),
+        ema=0.99,
+        precision="fp32",
+        memory_format="channels_last",
+        workers=workers,
+        threads=1,
+        save_minutes=0.005,
+    )  # fmt: skip
+
+
+def command(here: Path, name: str, workers: int, *, resume: bool = False) -> list[str]:
+    recipe = here / f"recipe-{workers}.json"
+    recipe_with(workers).save(recipe)
+    child = here / "child.py"
+    child.write_text(CHILD)
+    return [sys.executable, str(child), str(here / "photos"), str(recipe), str(here / name), "resume" * resume]
+
+
+def steps_logged(folder: Path) -> int:
+    log = folder / "log.jsonl"
+    return log.read_bytes().count(b'"kind": "step"') if log.exists() else 0
+
+
+def row(*cells: object) -> None:
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--kills", type=int, default=10)
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    rng, failed = random.Random(given.seed), 0
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        draw_photos(here / "photos")
+        began = time.monotonic()
+        subprocess.run(command(here, "whole", 0), check=True, **quiet)
+        seconds = time.monotonic() - began
+        expected = hash_checkpoint(here / "whole" / "last.ckpt")
+        steps = steps_logged(here / "whole")
+        row("run", "workers", "killed after", "resumed from", "weights", "average", "optimiser", "log", "equal")
+        row(*["---"] * 9)
+        row("whole", 0, "never", "", *(sha[:12] for sha in expected.values()), f"{steps} steps", "")
+        for kill in range(given.kills):
+            name, workers = f"killed-{kill}", kill % 3
+            child = subprocess.Popen(command(here, name, workers), **quiet)
+            at = rng.randint(1, steps - 1)
+            while child.poll() is None and steps_logged(here / name) < at:
+                time.sleep(0.001)
+            time.sleep(rng.random() * 0.1)  # somewhere between two steps, in a checkpoint or in validation
+            child.kill()
+            shot = child.wait() != 0
+            lost = steps_logged(here / name)
+            subprocess.run(command(here, name, workers, resume=True), check=True, **quiet)
+            found = hash_checkpoint(here / name / "last.ckpt")
+            times = ("time", "images_per_second", "seconds", "validation_seconds")
+            same_log = [
+                [{k: v for k, v in line.items() if k not in times} for line in read_log(here / run)]
+                for run in ("whole", name)
+            ]
+            equal = found == expected and same_log[0] == same_log[1] and shot
+            failed += not equal
+            row(f"kill {kill + 1}", workers, f"step {lost} of {steps}", "last.ckpt",
+                *(sha[:12] for sha in found.values()), "same" if same_log[0] == same_log[1] else "DIFFERS",
+                "yes" if equal else "NO")  # fmt: skip
+    print(f"\n{given.kills - failed} of {given.kills} equal the uninterrupted run ({seconds:.0f} s from start to end).")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

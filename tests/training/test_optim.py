@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from linnet.errors import WeightsError
+from linnet.nn.build import build
+from linnet.training.optim import TensorFlowRmsProp, build_optimizer, load_optimizer, optimizer_tensors, set_lr
+from linnet.training.recipe import AdamW, RmsProp, Sgd
+
+
+def test_rmsprop_by_hand():
+    """w = 1, gradients 2 then 1, decay 0.9, momentum 0.9, eps 0.001, the rate halved in between. On paper:
+
+    square 0.9 * 1 + 0.1 * 4 = 1.3;      moment 0.1 * 2 / sqrt(1.301) = 0.17534418;      w = 0.82465582
+    square 0.9 * 1.3 + 0.1 * 1 = 1.27;   moment 0.9 * 0.17534418 + 0.05 / sqrt(1.271) = 0.20216013;  w = 0.62249570
+    """
+    w = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = TensorFlowRmsProp([w], lr=0.1, decay=0.9, momentum=0.9, eps=1e-3, weight_decay=0.0)
+    for gradient, lr, expected in ((2.0, 0.1, 0.82465582), (1.0, 0.05, 0.62249570)):
+        optimizer.param_groups[0]["lr"] = lr
+        w.grad = torch.tensor([gradient])
+        optimizer.step()
+        assert w.item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_rmsprop_adds_weight_decay_to_the_gradient_and_leaves_it_alone():
+    w = torch.nn.Parameter(torch.tensor([2.0]))
+    optimizer = TensorFlowRmsProp([w], lr=0.1, decay=0.9, momentum=0.0, eps=1e-3, weight_decay=0.5)
+    w.grad = torch.tensor([1.0])
+    optimizer.step()
+    assert w.item() == pytest.approx(2 - 0.1 * 2 / (0.9 + 0.1 * 4 + 1e-3) ** 0.5, abs=1e-7)
+    assert w.grad.item() == 1.0
+
+
+def test_norms_and_biases_are_not_decayed_and_the_head_has_its_rate(tiny_arch, tiny_recipe):
+    net = build(tiny_arch)
+    optimizer = build_optimizer(net, dataclasses.replace(tiny_recipe, head_lr_factor=10.0))
+    set_lr(optimizer, 0.5)
+    names = {p: name for name, p in net.named_parameters()}
+    seen = set()
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            name = names[p]
+            seen.add(name)
+            assert (group["weight_decay"] > 0) == (p.ndim > 1), name
+            assert group["lr"] == (5.0 if name.startswith("head.classifier") else 0.5), name
+            assert p.ndim > 1 or "norm" in name or name.endswith("bias")
+    assert seen == set(names.values())
+
+
+@pytest.mark.parametrize("optimizer", [Sgd(lr=0.1), AdamW(lr=0.01), RmsProp(lr=0.01)])
+def test_state_goes_there_and_back_to_the_bit(optimizer, tiny_arch, tiny_recipe):
+    recipe = dataclasses.replace(tiny_recipe, optimizer=optimizer)
+
+    def learn(net, chosen, steps):
+        for i in steps:
+            torch.manual_seed(i)
+            net(torch.randn(4, 3, 32, 32)).square().sum().backward()
+            chosen.step()
+            chosen.zero_grad()
+
+    torch.manual_seed(0)
+    net = build(tiny_arch.with_classes(3)).to(memory_format=torch.channels_last)
+    one = build_optimizer(net, recipe)
+    learn(net, one, range(3))
+    saved = {name: tensor.contiguous().clone() for name, tensor in optimizer_tensors(one, net).items()}
+    weights = {name: tensor.contiguous().clone() for name, tensor in net.state_dict().items()}
+    learn(net, one, range(3, 6))
+
+    other = build(tiny_arch.with_classes(3)).to(memory_format=torch.channels_last)
+    other.load_state_dict(weights)
+    two = build_optimizer(other, recipe)
+    load_optimizer(two, other, saved)
+    learn(other, two, range(3, 6))
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("kind", [Sgd(lr=0.1, weight_decay=0.01), AdamW(lr=0.01)])
+def test_fused_kernels_agree_with_the_plain_ones(kind, tiny_arch, tiny_recipe):
+    """Channels-last weights whose gradient is computed in the plain layout: fused kernels see memory, not indices."""
+    weights = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        net = build(tiny_arch).to(memory_format=torch.channels_last)
+        optimizer = build_optimizer(net, dataclasses.replace(tiny_recipe, optimizer=kind))
+        for group in optimizer.param_groups:
+            group["fused"] = fused
+        for _ in range(3):
+            sum((p * torch.randn(p.shape)).sum() for p in net.parameters()).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        weights.append(torch.cat([p.flatten() for p in net.parameters()]))
+    assert torch.allclose(*weights, rtol=1e-5, atol=1e-6)
+
+
+def test_the_state_of_other_weights_is_refused(tiny_arch, tiny_recipe):
+    net = build(tiny_arch)
+    optimizer = build_optimizer(net, tiny_recipe)
+    for name, tensor in (("nobody/exp_avg", torch.zeros(1)), ("stem.0.0.weight/exp_avg", torch.zeros(1))):
+        with pytest.raises(WeightsError, match="does not fit"):
+            load_optimizer(optimizer, net, {name: tensor})

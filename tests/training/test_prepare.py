@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from linnet.data.preprocess import Preprocess
+from linnet.errors import DataError, SettingError
+from linnet.nn.build import build
+from linnet.training import prepare as module
+from linnet.training.measure import Candidate
+from linnet.training.prepare import default_workers, hash_photos, normaliser, prepare, resolve
+from linnet.training.recipe import Phase, Recipe
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def prepared(tiny_recipe, tiny_photos, tmp_path, quiet):
+    r = prepare(tiny_recipe, tiny_photos, tmp_path, resume=False, progress=quiet)
+    yield r
+    r.log.close()
+
+
+def test_the_folder_says_everything_before_the_first_step(prepared):
+    recipe = Recipe.load(prepared.folder / "recipe.json")
+    assert recipe == prepared.recipe
+    assert "auto" not in (recipe.workers, recipe.threads, recipe.precision, recipe.memory_format)
+    assert recipe.preprocess == Preprocess(image=32).to_json()
+    assert json.loads((prepared.folder / "environment.json").read_text())["packages"]["torch"]
+    assert (prepared.folder / "last.ckpt").exists()
+
+
+def test_steps_and_work_are_counted_by_phase(prepared):
+    assert [prepared.steps(phase) for phase in prepared.recipe.phases] == [6, 6]
+    assert prepared.work(0) == 0
+    assert prepared.work(1, 2) == 6 * 8 * 24**2 + 2 * 8 * 32**2
+    assert prepared.work(3) == 6 * 8 * 24**2 + 12 * 8 * 32**2
+    assert prepared.steps(Phase(batch=500)) == 1
+
+
+def test_auto_is_measured_where_most_of_the_work_is(tiny_arch, tiny_recipe, monkeypatch):
+    seen = {}
+
+    def choose(net, **given):
+        seen.update(given)
+        return Candidate("channels_last", "bf16", 9.0), ()
+
+    monkeypatch.setattr(module.measure, "choose", choose)
+    recipe = dataclasses.replace(
+        tiny_recipe,
+        precision="auto", memory_format="auto", workers="auto", threads="auto",
+        phases=(Phase(epochs=10, image=64, batch=16), Phase(epochs=1, image=128, batch=8)),
+    )  # fmt: skip
+    resolved, _ = resolve(recipe, build(tiny_arch), Preprocess(crop=1.0), CPU)
+    assert (seen["image"], seen["batch"], seen["memory_format"], seen["precision"]) == (64, 16, "auto", "auto")
+    assert (resolved.precision, resolved.memory_format) == ("bf16", "channels_last")
+    assert isinstance(resolved.workers, int)
+    assert isinstance(resolved.threads, int)
+    assert resolved.preprocess == Preprocess(crop=1.0, image=128).to_json()
+    chosen = dataclasses.replace(recipe, eval_image=96, preprocess={"crop": 0.9})
+    assert (
+        resolve(chosen, build(tiny_arch), Preprocess(), CPU)[0].preprocess == Preprocess(image=96, crop=0.9).to_json()
+    )
+
+
+def test_workers_leave_a_single_core_alone():
+    assert [default_workers(CPU, cores) for cores in (1, 2, 8)] == [0, 1, 2]
+    assert default_workers(torch.device("cuda"), 64) == 16
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_images_are_normalised_as_preprocess_says(channels, layout):
+    preprocess = Preprocess(channels=channels)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype=np.uint8)
+    found = normaliser(preprocess, CPU, layout)(torch.from_numpy(pixels))
+    assert np.array_equal(found.numpy(), preprocess.normalise(pixels))
+    assert found.is_contiguous(memory_format=module.measure.FORMATS[layout])
+
+
+def test_photos_are_known_by_content_order_and_classes(tiny_photos):
+    known = hash_photos(tiny_photos)
+    moved = tuple(dataclasses.replace(p, path=p.path.with_name("x")) for p in tiny_photos.train)
+    assert hash_photos(dataclasses.replace(tiny_photos, train=moved)) == known
+    for other in (
+        {"train": tiny_photos.train[::-1]},
+        {"train": tiny_photos.train[1:]},
+        {"classes": ("a", "b", "c")},
+        {"train": (dataclasses.replace(tiny_photos.train[0], label=2), *tiny_photos.train[1:])},
+    ):
+        assert hash_photos(dataclasses.replace(tiny_photos, **other)) != known
+
+
+def test_pretrained_weights_are_taken_all_but_the_classifier(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
+    from linnet.arch.spec import Arch
+    from linnet.weights.model import Model
+
+    torch.manual_seed(9)
+    arch = Arch.from_json(tiny_recipe.arch).styled("tiny", eps=1e-3)  # these weights need another eps
+    state = build(arch).state_dict()
+    model = Model(arch, (), Preprocess(mean=(0.5,) * 3), state, {"licence": "Apache-2.0"})
+    monkeypatch.setattr(module, "find_weights", lambda name: model)
+    recipe = dataclasses.replace(tiny_recipe, pretrained="tiny")
+    r = prepare(recipe, tiny_photos, tmp_path, resume=False, progress=quiet)
+    r.log.close()
+    for name, tensor in r.net.state_dict().items():
+        if not name.startswith("head.classifier"):
+            assert torch.equal(tensor, state[name]), name
+    assert r.net.get_classifier().out_features == 3
+    assert r.recipe.preprocess == Preprocess(mean=(0.5,) * 3, image=32).to_json()
+    assert r.facts == {"licence": "Apache-2.0"}
+    assert r.net.arch.style.eps == 1e-3
+    again = prepare(None, tiny_photos, tmp_path, resume=True, progress=quiet)
+    again.log.close()
+    assert again.facts == r.facts
+    assert again.net.arch == r.net.arch
+
+
+def test_another_machine_is_said_when_going_on(prepared, tiny_photos, quiet):
+    path = prepared.folder / "environment.json"
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps({**before, "processor": "abacus"}))
+    again = prepare(None, tiny_photos, prepared.folder, resume=True, progress=quiet)
+    again.log.close()
+    assert "processor abacus, now" in (prepared.folder / "log.jsonl").read_text()
+
+
+def test_what_cannot_be_trained_is_refused(tiny_recipe, tiny_photos, tmp_path, quiet):
+    with pytest.raises(DataError, match="at least 2"):
+        prepare(tiny_recipe, dataclasses.replace(tiny_photos, train=()), tmp_path, resume=False, progress=quiet)
+    with pytest.raises(SettingError, match="needs a recipe"):
+        prepare(None, tiny_photos, tmp_path, resume=False, progress=quiet)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+
+from linnet.errors import SettingError
+from linnet.training.recipe import AdamW, Constant, Cosine, Phase, Recipe, RmsProp, Sgd, Step, progressive
+
+WHOLE = Recipe(
+    photos="photos",
+    pretrained="mobilenetv3_small_100",
+    phases=progressive(8, stages=2, mixup=(0, 0.2)),
+    optimizer=RmsProp(),
+    schedule=Step(),
+    clip=1.0,
+    eval_image=224,
+    preprocess={"image": 224},
+    workers=2,
+    threads=1,
+)
+
+
+def places(value, path=()):
+    """Every setting of a recipe as JSON: its path."""
+    for name, child in value.items():
+        if name not in ("preprocess", "kind"):
+            yield (*path, name)
+        if isinstance(child, dict) and name != "preprocess":
+            yield from places(child, (*path, name))
+        if name == "phases":
+            yield from places(child[1], (*path, name, 1))
+
+
+def mutants():
+    """(what was done, recipe as JSON, words that the refusal has to say)."""
+    plain = WHOLE.to_json()
+
+    def at(path, change):
+        copy = json.loads(json.dumps(plain))
+        parent = copy
+        for part in path[:-1]:
+            parent = parent[part]
+        change(parent, path[-1])
+        return copy
+
+    for path in places(plain):
+        name = path[-1]
+        typo = name[0] + name[2] + name[1] + name[3:] if name[1:2] != name[2:3] and len(name) > 3 else name + "z"
+        yield f"typo {path}", at(path, lambda p, n, typo=typo: p.update({typo: p.pop(n)})), (typo, f"'{name}'")
+        wrong = [True, {"a": 1}, float("nan"), -1] if name != "bn_frozen" else ["yes", 1, float("nan"), None]
+        for value in wrong:
+            yield f"{value} at {path}", at(path, lambda p, n, value=value: p.update({n: value})), ()
+    for path, value, said in [
+        (("optimizer", "kind"), "rmspro", "'rmsprop'"),
+        (("schedule", "kind"), "cosin", "'cosine'"),
+        (("precision",), "fp16", "'bf16'"),
+        (("memory_format",), "channel_last", "'channels_last'"),
+        (("workers",), "aut", "'auto'"),
+        (("arch",), "eficientnet_b0", "'efficientnet_b0'"),
+        (("arch",), {"name": "mine"}, "not the description"),
+        (("phases",), [], "at least 1"),
+        (("phases", 0), 3, "phase"),
+        (("phases", 0, "epochs"), "3", "epochs"),
+        (("phases", 0, "epochs"), 2.0, "epochs"),
+        (("phases", 0, "image"), 8, "image"),
+        (("phases", 0, "batch"), 1, "batch"),
+        (("ema",), 1.0, "ema"),
+        (("label_smoothing",), 1.0, "label_smoothing"),
+        (("clip",), 0, "clip"),
+        (("clip",), "none", "clip"),
+        (("crop_area",), [0.5, 0.1], "crop_area"),
+        (("crop_area",), [0.5], "crop_area"),
+        (("freeze",), 99, "allowed are 0 to"),
+        (("schedule", "warmup"), 8.0, "warmup"),
+        (("validation",), 0.95, "leave nothing"),
+        (("seed",), 1.5, "seed"),
+        (("preprocess",), {"immage": 3}, "immage"),
+    ]:
+        yield f"{value} at {path}", at(path, lambda p, n, value=value: p.__setitem__(n, value)), (said,)
+
+
+MUTANTS = list(mutants())
+
+
+def test_there_are_200_mutants_and_the_recipe_itself_is_fine():
+    assert len(MUTANTS) >= 200
+    assert Recipe.from_json(json.loads(json.dumps(WHOLE.to_json()))) == WHOLE
+
+
+def test_every_mutant_is_refused_in_one_line_with_the_nearest_name():
+    slowest = 0.0
+    for done, value, said in MUTANTS:
+        began = time.process_time()
+        refusal = refuse(value)
+        slowest = max(slowest, time.process_time() - began)
+        assert refusal, f"{done} was taken"
+        assert "\n" not in refusal, done
+        assert all(word in refusal for word in said), f"{done}: {refusal}"
+    assert slowest < 0.5
+
+
+def refuse(value):
+    try:
+        Recipe.from_json(value)
+    except SettingError as refused:
+        return str(refused)
+    return ""
+
+
+def test_the_same_in_python():
+    for wrong in (
+        lambda: Phase(epochs=0),
+        lambda: Phase(3),
+        lambda: Sgd(lr=math.nan),
+        lambda: AdamW(betas=(0.9, 1.0)),
+        lambda: dataclasses.replace(WHOLE, seed=-1),
+        lambda: Recipe(optimizer=Cosine()),
+    ):
+        with pytest.raises(SettingError):
+            wrong()
+
+
+def test_settings_that_do_not_belong_to_the_kind_are_refused():
+    with pytest.raises(SettingError, match="sgd: there is no setting 'betas'"):
+        Recipe(optimizer={"kind": "sgd", "lr": 0.1, "betas": [0.9, 0.99]})
+
+
+@pytest.mark.parametrize("settings", [{"clip": math.inf}, {"clip": 2.5}, {"schedule": Constant(), "optimizer": Sgd()}])
+def test_a_file_comes_back_equal(settings, tmp_path):
+    recipe = Recipe(**settings)
+    recipe.save(tmp_path / "recipe.json")
+    assert Recipe.load(tmp_path / "recipe.json") == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not a recipe"),
+        ("[1]", "JSON object"),
+        ('{"seed": 1, "seed": 2}', "'seed' stands there twice"),
+        ("{" * 10_000, "not a recipe"),
+        ('{"sede": 1}', "Did you mean 'seed'"),
+        ("\xff", "not a recipe"),
+    ],
+)
+def test_other_files_are_refused_by_name(text, said, tmp_path):
+    (tmp_path / "mine.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(SettingError, match=rf"mine\.json.*{said}"):
+        Recipe.load(tmp_path / "mine.json")
+    with pytest.raises(SettingError, match=r"none\.json"):
+        Recipe.load(tmp_path / "none.json")
+
+
+def test_a_wrong_recipe_costs_half_a_second_and_no_torch(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"sede": 1}')
+    code = (
+        "import sys, time; began = time.process_time()\n"
+        "from pathlib import Path\n"
+        "import linnet\n"
+        "try: linnet.train(Path('photos'), recipe=Path(sys.argv[1]))\n"
+        "except linnet.LinnetError as error: assert 'seed' in str(error), error\n"
+        "else: raise SystemExit('taken')\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(time.process_time() - began)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, tmp_path / "recipe.json"], check=True, capture_output=True)
+    assert float(result.stdout) < 0.5
+
+
+def test_phases_by_epoch():
+    recipe = Recipe(phases=(Phase(epochs=2, image=96), Phase(epochs=1, image=128)))
+    assert recipe.epochs == 3
+    assert [recipe.phase_of(e)[0] for e in range(3)] == [0, 0, 1]
+    with pytest.raises(SettingError):
+        recipe.phase_of(3)
+
+
+# -- progressive learning ---------------------------------------------------------------------------------------------
+def test_the_papers_schedule():
+    """EfficientNetV2-S, Table 6 (facts: recipes, 2.3)."""
+    rows = progressive(350, image=(128, 300), multiple=1)
+    assert [row.image for row in rows] == [128, 185, 243, 300]
+    assert [row.epochs for row in rows] == [88, 88, 87, 87]
+    assert [row.randaugment for row in rows] == pytest.approx([5, 25 / 3, 35 / 3, 15])
+    assert [row.dropout for row in rows] == pytest.approx([0.1, 0.5 / 3, 0.7 / 3, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("largest", "magnitude", "images", "magnitudes"),
+    [
+        (300, 10, [171, 214, 257, 300], [5, 20 / 3, 25 / 3, 10]),  # S
+        (384, 15, [192, 256, 320, 384], [5, 25 / 3, 35 / 3, 15]),  # M
+        (384, 20, [192, 256, 320, 384], [5, 10, 15, 20]),  # L
+    ],
+)
+def test_the_released_codes_schedule(largest, magnitude, images, magnitudes):
+    rows = progressive(350, image=(128, largest), randaugment=(5, magnitude), multiple=1, follow="code")
+    assert [row.image for row in rows] == images
+    assert [row.randaugment for row in rows] == pytest.approx(magnitudes)
+    assert {row.dropout for row in rows} == {0.3}
+
+
+def test_sizes_between_the_ends_are_rounded():
+    assert [row.image for row in progressive(8, image=(100, 300))] == [100, 168, 232, 300]
+    assert [row.image for row in progressive(8, image=(96, 160), multiple=32)] == [96, 128, 128, 160]
+    assert [row.image for row in progressive(3, stages=1, image=(96, 160))] == [160]
+
+
+def test_batches_may_shrink_as_images_grow():
+    assert [row.batch for row in progressive(2, stages=2, batch=(64, 32))] == [64, 32]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stages": 0}, {"stages": 9}, {"multiple": 0}, {"batch": (1, 2)}, {"follow": "papr"}, {"image": (8, 16)}],
+)
+def test_wrong_schedules_are_refused(wrong):
+    with pytest.raises(SettingError):
+        progressive(8, **wrong)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from linnet.data.loader import Bad, Batch
+from linnet.training.log import read_log
+from linnet.training.prepare import prepare
+from linnet.training.record import Record
+
+
+@pytest.fixture
+def r(tiny_recipe, tiny_photos, tmp_path, quiet):
+    r = prepare(tiny_recipe, tiny_photos, tmp_path, resume=False, progress=quiet)
+    yield r
+    r.log.close()
+
+
+def batch(bad=()):
+    return Batch(torch.zeros(2, 4, 4, 3, dtype=torch.uint8), torch.zeros(2), torch.tensor([3, 0]), bad)
+
+
+def tell(r, record, given, loss=1.0):
+    finite = math.isfinite(loss)
+    r.position.count(loss, 1, 2, finite=finite)
+    record.step(given, loss=loss, norm=0.5, lr=0.1, finite=finite)
+
+
+def test_long_epochs_have_fifty_lines(r):
+    record = Record(r, r.recipe.phases[0])
+    record.every = 3
+    for _ in range(7):
+        tell(r, record, batch())
+    assert [line["step"] for line in read_log(r.folder)] == [0, 3, 6]
+    record.steps = 500
+    assert Record(r, r.recipe.phases[0]).every == 1
+
+
+def test_what_was_skipped_and_what_went_bad_is_named(r):
+    tell(r, Record(r, r.recipe.phases[0]), batch((Bad("a.jpg", "truncated"),)), loss=math.nan)
+    bad, skipped = read_log(r.folder)
+    assert bad["text"].startswith("a.jpg: left out")
+    assert skipped["text"].startswith("epoch 0, step 0 skipped: loss nan")
+    assert skipped["paths"] == [str(r.photos.train[i].path) for i in (3, 0)]

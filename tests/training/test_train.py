@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+from linnet.errors import SettingError
+from linnet.training import train as verb
+from linnet.training.recipe import Phase, Recipe
+from linnet.training.train import changed, first_recipe, train
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    monkeypatch.setattr(verb, "has_weights", lambda name: False)
+
+
+@pytest.fixture
+def weights(monkeypatch):
+    monkeypatch.setattr(verb, "has_weights", lambda name: True)
+
+
+def test_a_run_from_flags_and_files(tiny_recipe, tiny_photos, tmp_path):
+    path, out = tmp_path / "mine.json", tmp_path / "run"
+    dataclasses.replace(tiny_recipe, phases=(Phase(image=24, batch=8),)).save(path)
+    result = train(tiny_photos.root, recipe=path, batch=12, seed=3, lr=0.01, out=out)
+    assert result.folder == out
+    said = Recipe.load(out / "recipe.json")
+    assert (said.phases[0].batch, said.seed, said.optimizer.lr, said.photos) == (12, 3, 0.01, str(tiny_photos.root))
+    data = json.loads((out / "data.json").read_text())
+    assert data["counts"]["train"] == {"blue": 16, "green": 16, "red": 16}
+    before = (out / "log.jsonl").read_bytes()
+    again = train(tiny_photos.root, recipe=out / "recipe.json", out=out)  # a run is never overwritten
+    assert again.folder == tmp_path / "run-2"
+    assert (out / "log.jsonl").read_bytes() == before
+    assert again.validation == result.validation  # and its recipe.json says all
+
+
+def test_first_recipes(no_weights):
+    recipe = first_recipe(arch="mobilenet_v3_small", epochs=20, image=160)
+    assert recipe.arch == "mobilenetv3_small_100"
+    assert recipe.pretrained is None
+    assert [phase.image for phase in recipe.phases] == [96, 120, 136, 160]
+    assert recipe.epochs == 20
+    assert [phase.image for phase in first_recipe(epochs=2, image=160).phases] == [160]
+
+
+def test_first_recipe_from_pretrained_weights(weights):
+    recipe = first_recipe(arch="efficientnet_b0")
+    assert recipe.pretrained == "efficientnet_b0"
+    assert len(recipe.phases) == 1
+    assert first_recipe(arch="efficientnet_b0", from_scratch=True).pretrained is None
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"image": 0}, {"image": -8}, {"batch": 1}, {"batch": -4}, {"lr": 0.0},
+                                   {"seed": -1}, {"workers": -1}, {"arch": "mobilnet"}, {"lr": float("nan")}])  # fmt: skip
+def test_wrong_flags_are_refused(wrong, no_weights):
+    with pytest.raises(SettingError):
+        first_recipe(**wrong)
+
+
+def test_flags_that_a_recipe_with_phases_cannot_take(tiny_recipe):
+    for name in ("epochs", "image"):
+        with pytest.raises(SettingError, match=f"--{name}: this recipe has 2 phases"):
+            changed(tiny_recipe, **{name: 32})
+
+
+def test_another_network_has_other_weights(tiny_recipe, no_weights):
+    recipe = dataclasses.replace(tiny_recipe, pretrained="efficientnet_b0", arch="efficientnet_b0")
+    assert changed(recipe, arch="mobilenetv2_100").pretrained is None
+    assert changed(recipe, seed=4).pretrained == "efficientnet_b0"
+
+
+def test_photos_are_asked_for(no_weights):
+    with pytest.raises(SettingError, match="Which photos"):
+        train()
+
+
+def test_a_resumed_run_keeps_its_settings(tmp_path):
+    with pytest.raises(SettingError, match="--epochs: a resumed run keeps"):
+        train(resume=tmp_path, epochs=3)
+    with pytest.raises(SettingError, match=r"no run to go on with"):
+        train(resume=tmp_path)
+    Recipe().save(tmp_path / "recipe.json")
+    with pytest.raises(SettingError, match="does not say where the photos are"):
+        train(resume=tmp_path)
+
+
+@pytest.mark.parametrize("flags", [["--epochs", "0"], ["--arch", "mobilnet"], ["--lr", "nan"], ["--epochz", "3"],
+                                   ["--recipe", "none.json"], ["--workers", "-1"]])  # fmt: skip
+def test_wrong_flags_on_the_command_line_leave_no_trace(flags, tmp_path):
+    """Before torch is imported or a file is written."""
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('torch' in sys.modules))\n"
+        "from linnet.cli import main\n"
+        "main(['train', 'photos', *sys.argv[1:]])\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, cwd=tmp_path,
+                           env={"PYTHONPATH": str(inspect.getfile(verb)).rsplit("linnet", 1)[0].removesuffix("/")})  # fmt: skip
+    assert child.returncode in (1, 2), child.stderr
+    assert "Traceback" not in child.stderr
+    assert flags[0].removeprefix("--")[:5] in child.stderr or "mobilenet" in child.stderr
+    assert child.stdout.strip().endswith("False")
+    assert list(tmp_path.iterdir()) == []
