@@ -173,8 +173,8 @@ def test_a_large_photo_is_cheap_when_a_small_one_is_asked_for():
         "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) / 1024\n"
         "before = peak(); times = []\n"
         "for _ in range(5):\n"
-        "    start = time.perf_counter(); size = open_image(data, at_least=448).size\n"
-        "    times.append(time.perf_counter() - start)\n"
+        "    start = time.process_time(); size = open_image(data, at_least=448).size\n"
+        "    times.append(time.process_time() - start)\n"
         "print(size[0], min(times), peak() - before)\n"
     ) if Path("/proc/self/clear_refs").exists() else "750 0 0"  # fmt: skip
     side, seconds, megabytes = map(float, out.split())
@@ -230,11 +230,11 @@ def test_bombs_are_refused_on_the_header(nasty, tmp_path):
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before, slowest, reasons = peak(), 0, set()\n"
         "for data in files:\n"
-        "    start = time.perf_counter()\n"
+        "    start = time.process_time()\n"
         "    try: open_image(data, limits=SERVER)\n"
         "    except BadImage as error: reasons.add(error.reason)\n"
         "    else: raise SystemExit('accepted')\n"
-        "    slowest = max(slowest, time.perf_counter() - start)\n"
+        "    slowest = max(slowest, time.process_time() - start)\n"
         "print(len(files), slowest, peak() - before, '|'.join(reasons))\n",
         str(tmp_path),
     )  # fmt: skip
@@ -345,12 +345,10 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 def try_mutants(nasty, n: int) -> tuple[int, int]:
     """(good, slow) among n mutants of ten kinds of picture; anything but a picture or BadImage fails the test."""
     files = {name: data for name, (data, wanted) in nasty.contents().items() if wanted.verdict in ("ok", "note")}
-    kinds = (
-        "orientation_6.jpg progressive.jpg ink.jpg clear.png palette_clear.png deep_grey.png moving.gif moving.webp "
-    )
-    kinds += "packed.tif pages.tif interlaced.png text.bmp"
-    files["text.bmp"] = nasty.encoded(nasty.picture(2), "BMP")
-    seeds = [files[name] for name in kinds.split()]
+    kinds = ["orientation_6.jpg", "progressive.jpg", "ink.jpg", "clear.png", "palette_clear.png", "deep_grey.png"]
+    kinds += ["interlaced.png", "moving.gif", "moving.webp", "packed.tif", "pages.tif", "plain.bmp"]
+    files["plain.bmp"] = nasty.encoded(nasty.picture(2), "BMP")
+    seeds = [files[name] for name in kinds]
     rng, good, slow = random.Random(0), 0, 0
     for number in range(n):
         data = mutated(seeds[number % len(seeds)], rng)
@@ -390,13 +388,6 @@ def test_a_stream_that_fails_while_it_is_read_is_a_bad_image(nasty, tmp_path, mo
         def read(self, *_):
             raise OSError(5, "Input/output error")
 
-        def fileno(self):
-            return 0
-
-    @contextlib.contextmanager
-    def failing(path):
-        yield Failing()
-
-    monkeypatch.setattr(linnet.data.image, "open_regular", failing)
+    monkeypatch.setattr(linnet.data.image, "open_regular", lambda path: contextlib.nullcontext(Failing()))
     with pytest.raises(BadImage, match="cannot be read"):
         open_image(tmp_path / "a.jpg")
