@@ -148,7 +148,7 @@ def to_linnet(state: Mapping[str, Tensor], arch: Arch, dialect: str | None = Non
     Raises: WeightsError that names the first tensors which do not fit.
     """
     if dialect is None:
-        dialect = max(_spoken(arch), key=lambda d: len(state.keys() & {pair.theirs for pair in pairs(arch, d)}))
+        dialect = max(_spoken(arch), key=lambda d: _shared(state, arch, d))
     wanted = pairs(arch, dialect)
     counters = {p.theirs for p in wanted if p.theirs.endswith("num_batches_tracked")}
     names = [pair.theirs for pair in wanted]
@@ -218,6 +218,14 @@ def family(arch: Arch) -> str:
     if any(isinstance(op, FusedMBConv) or getattr(op, "se", 0) for op in ops):
         return "efficientnet"
     return "mobilenetv2"
+
+
+def _shared(state: Mapping[str, Tensor], arch: Arch, dialect: str) -> int:
+    """How many names of `state` are names of `arch` in that dialect."""
+    try:
+        return len(state.keys() & {pair.theirs for pair in pairs(arch, dialect)})
+    except SettingError:
+        return -1  # a library without this network, as torchvision is without MnasNet-A1
 
 
 def _spoken(arch: Arch) -> list[str]:

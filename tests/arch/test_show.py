@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import html.parser
+import json
+
+import pytest
+
+from linnet.arch.show import WIDTH, Sheet, show, to_json
+from linnet.errors import SettingError
+
+SHEET = Sheet(
+    title="Birds & <trees>",
+    columns=(("bird", "bird"), ("song", "song | call"), ("eggs", "eggs")),
+    rows=(("linnet", "a*b", 5), ("wren", None, 1_200_000)),
+    total=("total", None, 1_200_005),
+    note="5 < 6",
+)
+
+
+def test_text_is_aligned_and_numbers_stand_right() -> None:
+    assert show(SHEET).splitlines() == [
+        "Birds & <trees>",
+        "------------------------------",
+        "bird    song | call       eggs",
+        "------------------------------",
+        "linnet  a*b                  5",
+        "wren                 1,200,000",
+        "------------------------------",
+        "total                1,200,005",
+        "5 < 6",
+    ]
+
+
+def test_a_wide_text_table_gives_up_a_space_between_columns() -> None:
+    columns = tuple((f"c{i}", "x" * 10) for i in range(10))
+    rows = (tuple("y" for _ in columns),)
+    widths = {len(line) for line in show(Sheet("t", columns, rows, rows[0])).splitlines()[1:4]}
+    assert widths == {109}
+    assert max(widths) <= WIDTH
+
+
+def test_markdown_escapes_what_it_would_read() -> None:
+    lines = show(SHEET, "markdown").splitlines()
+    assert lines[2] == r"| bird | song \| call | eggs |"
+    assert lines[3] == "|---|---|---:|"
+    assert lines[4] == r"| linnet | a\*b | 5 |"
+    assert lines[-1] == "5 < 6"
+
+
+def test_html_is_well_formed_and_escaped() -> None:
+    text = show(SHEET, "html")
+    opened: list[str] = []
+    cells: list[str] = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            opened.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert opened.pop() == tag
+
+        def handle_data(self, data: str) -> None:
+            if data.strip():
+                cells.append(data)
+
+    Reader().feed(text)
+    assert opened == []
+    assert cells[0] == "Birds & <trees>"
+    assert "<trees>" not in text
+    assert cells[-1] == "5 < 6"
+
+
+def test_json_has_plain_values_under_short_names() -> None:
+    value = json.loads(show(SHEET, "json"))
+    assert value == to_json(SHEET)
+    assert value["rows"][1] == {"bird": "wren", "song": None, "eggs": 1_200_000}
+    assert value["total"] == {"bird": "total", "eggs": 1_200_005}
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(SettingError, match="Did you mean 'markdown'"):
+        show(SHEET, "markdwn")  # type: ignore[arg-type]
