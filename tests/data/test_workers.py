@@ -14,7 +14,7 @@ def test_workers_are_not_forked_from_this_process() -> None:
 def test_the_script_is_hidden_only_inside() -> None:
     script = sys.modules["__main__"]
     before = {name: script.__dict__.get(name) for name in ("__file__", "__spec__")}
-    with pytest.raises(KeyError), script_hidden():
+    with pytest.raises(KeyError), script_hidden():  # noqa: PT012
         assert "__file__" not in script.__dict__
         assert script.__spec__ is None
         raise KeyError
