@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from linnet.arch.names import find
+from linnet.arch.spec import Arch, Classifier, Conv, Pool, Stage
+from linnet.errors import SettingError
+from linnet.nn.build import build
+from linnet.nn.conv import DropPath
+from linnet.nn.net import Net, set_regularisation
+
+
+@pytest.fixture
+def net() -> Net:
+    return build(find("mobilenetv3_small_100")).eval()
+
+
+X = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def test_features_head_and_logits_belong_together(net: Net) -> None:
+    maps = net.forward_features(X)
+    assert maps.shape == (2, 576, 2, 2)
+    assert torch.equal(net.forward_head(maps), net(X))
+    before = net.forward_head(maps, pre_logits=True)
+    assert before.shape == (2, net.num_features)
+    assert torch.equal(net.get_classifier()(before), net(X))
+
+
+@torch.no_grad()
+def test_features_come_large_to_small_and_by_stride(net: Net) -> None:
+    maps = net.features(X)
+    assert [(m.shape[1], 64 // m.shape[2]) for m in maps] == [(f.channels, f.reduction) for f in net.feature_info]
+    (eighth,) = net.features(X, strides=(8,))
+    assert torch.equal(eighth, maps[2])
+    assert torch.equal(net.features(X, strides=(32,))[0], net.forward_features(X))
+    with pytest.raises(SettingError, match=r"no features at stride 7; it has 2, 4, 8, 16, 32"):
+        net.features(X, strides=(7,))
+
+
+@torch.no_grad()
+def test_a_part_of_a_layer_can_be_a_feature() -> None:
+    from dataclasses import replace
+
+    arch = replace(find("mobilenetv2_100"), taps=("stages.1.0", "head.conv"))
+    net = build(arch).eval()
+    inner, last = net.features(X)
+    assert torch.equal(inner, net.stages[1][0](net.stages[0](net.stem(X))))  # type: ignore[index,operator]
+    assert torch.equal(last, net.forward_features(X))
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_a_new_classifier_is_drawn_and_the_rest_stays(net: Net) -> None:
+    kept = {key: value.clone() for key, value in net.state_dict().items() if "classifier" not in key}
+    net.reset_classifier(7)
+    assert net(X).shape == (2, 7)
+    assert net.arch.classes == 7
+    assert all(torch.equal(net.state_dict()[key], value) for key, value in kept.items())
+    net.reset_classifier(0)
+    assert net(X).shape == (2, net.num_features) == (2, 1024)
+    net.reset_classifier(3)
+    assert net(X).shape == (2, 3)
+    net.double().reset_classifier(4)
+    assert net(X.double()).dtype == torch.float64
+
+
+def test_a_network_without_a_classifier_says_so() -> None:
+    bare = build(Arch("bare", 8, (Stage(Conv(), 4, 1, 2),), (Stage(Conv(k=1), 4),), (Pool(),)))
+    assert bare(X).shape == (2, 4)
+    with pytest.raises(SettingError, match="bare has no classifier"):
+        bare.get_classifier()
+
+
+def test_drop_path_grows_with_depth_and_dropout_is_before_the_classifier() -> None:
+    """Residual layer i of 16 drops with rate * i / 16, whether or not it has something to add (efficientnet_model.py)."""
+    net = build(find("efficientnet_b0"))
+    set_regularisation(net, dropout=0.2, drop_path=0.32)
+    depth = 0
+    for stage in net.stages:
+        for block in stage:  # type: ignore[attr-defined]
+            rates = [m.rate for m in block.modules() if isinstance(m, DropPath)]
+            assert rates == pytest.approx([0.32 * depth / 16] * len(rates))
+            depth += 1
+    assert depth == 16
+    assert [m.p for m in net.modules() if isinstance(m, nn.Dropout)] == [0.2]
+    set_regularisation(net)
+    assert {m.rate for m in net.modules() if isinstance(m, DropPath)} == {0}
+
+
+def test_drop_path_changes_training_only() -> None:
+    net = build(find("mnasnet_small").with_classes(5))
+    set_regularisation(net, drop_path=0.8)
+    with torch.no_grad():
+        assert not torch.equal(net.train()(X), net(X))
+        assert torch.equal(net.eval()(X), net(X))
+
+
+def test_names_follow_the_table(net: Net) -> None:
+    names = net.state_dict().keys()
+    assert {"stem.0.0.weight", "stages.3.0.depthwise.weight", "stages.3.0.gate.reduce.bias",
+            "stages.3.0.project.norm.running_var", "head.conv.weight", "head.linear.0.weight",
+            "head.classifier.bias"} <= names  # fmt: skip
+    assert net.arch.classes == Classifier().classes
