@@ -23,7 +23,7 @@ from . import measure
 from .freeze import train_mode
 from .log import read_log
 from .loss import soft_cross_entropy
-from .optim import set_lr
+from .optim import clip, set_lr
 from .prepare import Run, normaliser, prepare
 from .progress import Progress
 from .recipe import Phase, Recipe
@@ -43,7 +43,7 @@ def run(
     SettingError, DataError, WeightsError before the first step.
     """
     began, threads, progress = time.monotonic(), torch.get_num_threads(), progress or Progress()
-    with torch.random.fork_rng(), StopRequest() as stop:
+    with torch.random.fork_rng(devices=[]), StopRequest() as stop:
         try:
             r = prepare(recipe, photos, Path(folder), resume=resume, progress=progress)
             with contextlib.closing(r.log):
@@ -82,13 +82,14 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
             logits = r.net(images)
         loss = soft_cross_entropy(logits, targets)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(params, recipe.clip)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
         hits = (logits.argmax(1) == targets.argmax(1)).sum()
         loss, norm, hits = torch.stack([loss.detach(), norm, hits]).tolist()  # the one wait for the device in a step
         lr = recipe.optimizer.lr * phase.lr_factor
         lr *= lr_factor(recipe.schedule, at.epoch + at.step / steps, recipe.epochs)
         finite = math.isfinite(loss) and math.isfinite(norm)
         if finite:
+            clip(params, norm, recipe.clip)
             set_lr(r.optimizer, lr)
             r.optimizer.step()
             r.ema.update()
@@ -173,7 +174,9 @@ def step_seed(seed: int, total: int) -> int:
 
 
 def best_model(r: Run, found: dict[str, Any] | None) -> Model:
-    facts = {**r.facts, "validation": found, "epoch": r.position.epoch, "recipe": r.recipe.to_json()}
+    """The averaged weights with what is known of them; published metrics were those of the weights it started from."""
+    facts = {name: value for name, value in r.facts.items() if name != "metrics"}
+    facts |= {"validation": found, "epoch": r.position.epoch, "recipe": r.recipe.to_json()}
     return Model(r.net.arch, r.photos.classes, r.preprocess, r.ema.state_dict(), facts)
 
 

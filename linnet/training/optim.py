@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -95,6 +95,12 @@ def build_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = lr * group["factor"]
+
+
+def clip(params: Sequence[nn.Parameter], norm: float, limit: float) -> None:
+    """Scale all gradients so that their norm, which is `norm`, is at most `limit`; inf costs nothing."""
+    if norm > limit:
+        torch._foreach_mul_([p.grad for p in params if p.grad is not None], limit / norm)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
 
 from linnet.errors import WeightsError
 from linnet.nn.build import build
-from linnet.training.optim import TensorFlowRmsProp, build_optimizer, load_optimizer, optimizer_tensors, set_lr
+from linnet.training.optim import TensorFlowRmsProp, build_optimizer, clip, load_optimizer, optimizer_tensors, set_lr
 from linnet.training.recipe import AdamW, RmsProp, Sgd
 
 
@@ -94,6 +95,16 @@ def test_fused_kernels_agree_with_the_plain_ones(kind, tiny_arch, tiny_recipe):
             optimizer.zero_grad()
         weights.append(torch.cat([p.flatten() for p in net.parameters()]))
     assert torch.allclose(*weights, rtol=1e-5, atol=1e-6)
+
+
+def test_clipping_by_hand():
+    w = torch.nn.Parameter(torch.zeros(2))
+    w.grad = torch.tensor([3.0, 4.0])
+    clip([w], 5.0, math.inf)
+    clip([w], 5.0, 5.0)
+    assert w.grad.tolist() == [3.0, 4.0]
+    clip([w], 5.0, 1.0)
+    assert w.grad.tolist() == pytest.approx([0.6, 0.8])
 
 
 def test_the_state_of_other_weights_is_refused(tiny_arch, tiny_recipe):

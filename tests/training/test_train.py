@@ -9,19 +9,9 @@ import sys
 import pytest
 
 from linnet.errors import SettingError
-from linnet.training import train as verb
+from linnet.training import start
 from linnet.training.recipe import Phase, Recipe
-from linnet.training.train import changed, first_recipe, train
-
-
-@pytest.fixture
-def no_weights(monkeypatch):
-    monkeypatch.setattr(verb, "has_weights", lambda name: False)
-
-
-@pytest.fixture
-def weights(monkeypatch):
-    monkeypatch.setattr(verb, "has_weights", lambda name: True)
+from linnet.training.train import train
 
 
 def test_a_run_from_flags_and_files(tiny_recipe, tiny_photos, tmp_path):
@@ -40,42 +30,8 @@ def test_a_run_from_flags_and_files(tiny_recipe, tiny_photos, tmp_path):
     assert again.validation == result.validation  # and its recipe.json says all
 
 
-def test_first_recipes(no_weights):
-    recipe = first_recipe(arch="mobilenet_v3_small", epochs=20, image=160)
-    assert recipe.arch == "mobilenetv3_small_100"
-    assert recipe.pretrained is None
-    assert [phase.image for phase in recipe.phases] == [96, 120, 136, 160]
-    assert recipe.epochs == 20
-    assert [phase.image for phase in first_recipe(epochs=2, image=160).phases] == [160]
-
-
-def test_first_recipe_from_pretrained_weights(weights):
-    recipe = first_recipe(arch="efficientnet_b0")
-    assert recipe.pretrained == "efficientnet_b0"
-    assert len(recipe.phases) == 1
-    assert first_recipe(arch="efficientnet_b0", from_scratch=True).pretrained is None
-
-
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"image": 0}, {"image": -8}, {"batch": 1}, {"batch": -4}, {"lr": 0.0},
-                                   {"seed": -1}, {"workers": -1}, {"arch": "mobilnet"}, {"lr": float("nan")}])  # fmt: skip
-def test_wrong_flags_are_refused(wrong, no_weights):
-    with pytest.raises(SettingError):
-        first_recipe(**wrong)
-
-
-def test_flags_that_a_recipe_with_phases_cannot_take(tiny_recipe):
-    for name in ("epochs", "image"):
-        with pytest.raises(SettingError, match=f"--{name}: this recipe has 2 phases"):
-            changed(tiny_recipe, **{name: 32})
-
-
-def test_another_network_has_other_weights(tiny_recipe, no_weights):
-    recipe = dataclasses.replace(tiny_recipe, pretrained="efficientnet_b0", arch="efficientnet_b0")
-    assert changed(recipe, arch="mobilenetv2_100").pretrained is None
-    assert changed(recipe, seed=4).pretrained == "efficientnet_b0"
-
-
-def test_photos_are_asked_for(no_weights):
+def test_photos_are_asked_for(monkeypatch):
+    monkeypatch.setattr(start, "has_weights", lambda name: False)
     with pytest.raises(SettingError, match="Which photos"):
         train()
 
@@ -101,7 +57,7 @@ def test_wrong_flags_on_the_command_line_leave_no_trace(flags, tmp_path):
         "main(['train', 'photos', *sys.argv[1:]])\n"
     )
     child = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, cwd=tmp_path,
-                           env={"PYTHONPATH": str(inspect.getfile(verb)).rsplit("linnet", 1)[0].removesuffix("/")})  # fmt: skip
+                           env={"PYTHONPATH": str(inspect.getfile(start)).rsplit("linnet", 1)[0].removesuffix("/")})  # fmt: skip
     assert child.returncode in (1, 2), child.stderr
     assert "Traceback" not in child.stderr
     assert flags[0].removeprefix("--")[:5] in child.stderr or "mobilenet" in child.stderr

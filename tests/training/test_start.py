@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from linnet.errors import SettingError
+from linnet.training import start
+from linnet.training.recipe import Recipe
+from linnet.training.start import changed, first_recipe, look_at, new_run, photos_of_run
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    monkeypatch.setattr(start, "has_weights", lambda name: False)
+
+
+@pytest.fixture
+def weights(monkeypatch):
+    monkeypatch.setattr(start, "has_weights", lambda name: True)
+
+
+def test_first_recipes(no_weights):
+    recipe = first_recipe(arch="mobilenet_v3_small", epochs=20, image=160)
+    assert recipe.arch == "mobilenetv3_small_100"
+    assert recipe.pretrained is None
+    assert [phase.image for phase in recipe.phases] == [96, 120, 136, 160]
+    assert recipe.epochs == 20
+    assert [phase.image for phase in first_recipe(epochs=2, image=160).phases] == [160]
+
+
+def test_first_recipe_from_pretrained_weights(weights):
+    recipe = first_recipe(arch="efficientnet_b0")
+    assert recipe.pretrained == "efficientnet_b0"
+    assert [phase.image for phase in recipe.phases] == [176, 224]
+    assert first_recipe(arch="efficientnet_b0", from_scratch=True).pretrained is None
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"image": 0}, {"image": -8}, {"batch": 1}, {"batch": -4}, {"lr": 0.0},
+                                   {"seed": -1}, {"workers": -1}, {"arch": "mobilnet"}, {"lr": float("nan")}])  # fmt: skip
+def test_wrong_flags_are_refused(wrong, no_weights):
+    with pytest.raises(SettingError):
+        first_recipe(**wrong)
+
+
+def test_flags_that_a_recipe_with_phases_cannot_take(tiny_recipe):
+    for name in ("epochs", "image"):
+        with pytest.raises(SettingError, match=f"--{name}: this recipe has 2 phases"):
+            changed(tiny_recipe, **{name: 32})
+
+
+def test_another_network_has_other_weights(tiny_recipe, no_weights):
+    recipe = dataclasses.replace(tiny_recipe, pretrained="efficientnet_b0", arch="efficientnet_b0")
+    assert changed(recipe, arch="mobilenetv2_100").pretrained is None
+    assert changed(recipe, seed=4).pretrained == "efficientnet_b0"
+
+
+def test_many_photos_need_fewer_epochs(weights):
+    epochs = [first_recipe(arch="efficientnet_b0", photos=n).epochs for n in (100, 3000, 100_000)]
+    assert epochs == [20, 4, 3]
+    assert [first_recipe(photos=n, from_scratch=True).epochs for n in (100, 3000, 100_000)] == [100, 40, 8]
+
+
+def test_a_run_finds_its_photos_again(tiny_recipe, tiny_photos, tmp_path):
+    folder = new_run(tmp_path / "run", look_at(tiny_photos.root))
+    assert json.loads((folder / "data.json").read_text())["classes"] == list(tiny_photos.classes)
+    assert new_run(tmp_path / "run", look_at(tiny_photos.root)) == tmp_path / "run-2"
+    with pytest.raises(SettingError, match="no run to go on with"):
+        photos_of_run(folder)
+    dataclasses.replace(tiny_recipe, photos=str(tiny_photos.root)).save(folder / "recipe.json")
+    assert photos_of_run(folder) == tiny_photos
+    Recipe().save(folder / "recipe.json")
+    with pytest.raises(SettingError, match="does not say where the photos are"):
+        photos_of_run(folder)
+    assert photos_of_run(folder, tiny_photos.root) == tiny_photos
