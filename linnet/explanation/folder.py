@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..arch import names as _  # noqa: F401  (makes every operator known, which a bundle's table may name)
 from ..deploy.bundle import read_bundle
 from ..errors import LinnetError, SettingError
 
@@ -54,7 +55,7 @@ def read_run(path: str | Path) -> RunFolder:
         try:
             read_bundle(bundle_path)
         except LinnetError as error:
-            damaged[bundle_path.name] = str(error).replace(f"{path}/", "")
+            damaged[bundle_path.name] = str(error).replace(f"{path}/", "").rstrip(".")
     lines = _lines(path / "log.jsonl", damaged)
     if not (any(parts.values()) or bundle or lines or damaged):
         raise SettingError(
@@ -78,11 +79,17 @@ def read_run(path: str | Path) -> RunFolder:
 
 
 def _bundle(path: Path) -> Path | None:
-    """`path` itself, or the bundle in it that was made last: NAME-2.linnet comes after NAME.linnet."""
+    """`path` itself, or the bundle in it that was proven last; of those of one time NAME-2.linnet, not NAME.linnet."""
     if (path / "bundle.json").is_file():
         return path
     found = [file.parent for file in path.glob("[!.]*.linnet/bundle.json")]
-    return max(found, key=lambda folder: (len(folder.name), folder.name), default=None)
+    return max(found, key=lambda folder: (_proven(folder), len(folder.name), folder.name), default=None)
+
+
+def _proven(bundle: Path) -> str:
+    certificates = _object(bundle / "bundle.json", {}).get("certificates")
+    dates = [c.get("date") for c in certificates if isinstance(c, dict)] if isinstance(certificates, list) else []
+    return max((date for date in dates if isinstance(date, str)), default="")
 
 
 def _object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:

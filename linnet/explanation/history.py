@@ -152,7 +152,7 @@ def curves(run: RunFolder) -> Values:
             "Image size",
             charts.line_chart(
                 "Image size over epochs",
-                [line("pixels", tuple((x, y) for x, y in images if finite(y)), stairs=True)],
+                [line("pixels", tuple((x, y) for x, y in images if y is not None), stairs=True)],
                 y_format=lambda y: number(round(y)),
                 low=0,
                 changes=changes,

@@ -21,7 +21,7 @@ def certificates(run: RunFolder) -> Values:
         raise Missing("The bundle has no certificate.")
     cards = [
         {
-            "title": " ".join(shortened(c[key], 30) for key in ("runtime", "precision") if c.get(key)) or "certificate",
+            "title": title(c) or "certificate",
             "passed": verdict(c),
             "facts": [(name, shortened(value, 160)) for name, value in facts(c)],
         }
@@ -29,6 +29,11 @@ def certificates(run: RunFolder) -> Values:
     ]
     damage = shortened(bundle_damage(run), 300)
     return {"cards": cards, "damage": damage, "bundle": shortened(run.bundle_path.name if run.bundle_path else "", 80)}
+
+
+def title(certificate: Mapping[str, Any]) -> str:
+    runtime = RUNTIMES.get(str(certificate.get("runtime")), certificate.get("runtime"))
+    return " ".join(shortened(part, 30) for part in (runtime, certificate.get("precision")) if part)
 
 
 def certificates_of(run: RunFolder) -> list[Mapping[str, Any]]:
@@ -46,6 +51,7 @@ def verdict(certificate: Mapping[str, Any]) -> bool | None:
     return passed if isinstance(passed, bool) else None
 
 
+RUNTIMES = {"onnx": "ONNX Runtime"}
 TOGETHER = ("packages", "versions", "machine")  # one entry each, not one for every value in them
 STATED = ("runtime", "precision", "passed", "schema", "n", "images", "top1_agreement", "largest_logit_difference")
 STATED += (
@@ -178,7 +184,6 @@ def bundle_tiles(run: RunFolder) -> list[tuple[str, str, str, str]]:
         return [("exported model", NONE, "nothing was exported", "plain")]
     found = certificates_of(run)
     first = found[0] if found else {}
-    what = " ".join(str(first[key]) for key in ("runtime", "precision") if first.get(key))
     median, p90, threads = (at(first, "latency", key) for key in ("median_ms", "p90_ms", "threads"))
     tiles = []
     if finite(median):
@@ -187,7 +192,7 @@ def bundle_tiles(run: RunFolder) -> list[tuple[str, str, str, str]]:
         tiles.append(("one photo takes", milliseconds(median), small, "plain"))
     bytes_ = first.get("size_bytes") or model_bytes(run)
     if bytes_:
-        tiles.append(("size", size(bytes_), what, "plain"))
+        tiles.append(("size", size(bytes_), title(first), "plain"))
     verdicts = [verdict(c) for c in found]
     if bundle_damage(run):
         tiles.append(("certificate", "not valid", "the bundle was changed since", "bad"))
@@ -211,8 +216,17 @@ def model_bytes(run: RunFolder) -> int:
 
 def surroundings(run: RunFolder) -> Values:
     """Machine and versions of the training, and the commands that do it again."""
-    rows = [(label(path), shortened(figure(path[-1], value), 160)) for path, value in flat(run.environment)]
-    return {"rows": rows, "commands": commands(run)}
+
+    def told(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [(label(path), shortened(figure(path[-1], value), 160)) for path, value in flat(values)]
+
+    weights = run.environment.get("weights")
+    machine = {key: value for key, value in run.environment.items() if key != "weights"}
+    return {
+        "rows": told(machine),
+        "weights": told(weights) if isinstance(weights, dict) else [],
+        "commands": commands(run),
+    }
 
 
 def commands(run: RunFolder) -> list[tuple[str, str]]:

@@ -120,7 +120,7 @@ def calibration(run: RunFolder) -> Values:
         raise Missing("Calibration was not measured.")
     gap = sum(c for c, _ in sure) / len(sure) - sum(right for _, right in sure) / len(sure) if sure else 0.0
     return {
-        "error": f"{error * 100:.1f} points" if finite(error) else "",
+        "error": f"{error * 100:.1f} points" if error is not None and finite(error) else "",
         "gap": f"{abs(gap) * 100:.1f}",
         "too_sure": gap > 0.005,
         "too_shy": gap < -0.005,
@@ -165,10 +165,17 @@ def mistakes(run: RunFolder) -> Values:
                 "given": shortened(_name(names, item["label"]), 40),
                 "predicted": shortened(_name(names, item["predicted"]), 40),
                 "confidence": percent(item["confidence"], 0),
-                "path": shortened(_below_root(run, str(item["path"])), 48),
+                "path": shortened(_below_root(run, str(item["path"])), 40),
             }
         )
-    return {"cards": cards, "wrong": number(len(wrong)), "n": number(len(items)), "split": _split(run)}
+    return {
+        "cards": cards,
+        "wrong": number(len(wrong)),
+        "n": number(len(items)),
+        "split": _split(run),
+        "notes": [shortened(note, 200) for note in run.predictions.get("notes", [])],
+        "left_out": len(run.predictions.get("left_out", [])),
+    }
 
 
 def _name(names: tuple[str, ...], label: Any) -> str:

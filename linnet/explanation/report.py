@@ -71,5 +71,5 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
+    source = files("linnet.explanation").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

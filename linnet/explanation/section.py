@@ -28,6 +28,6 @@ def build(section: Callable[[RunFolder], Values], run: RunFolder) -> Values:
         return {"missing": str(why)}
     except LinnetError as error:
         return {"missing": f"Left out: {inert(error)}"}
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         why = shortened(f"{type(error).__name__}: {error}", 120)
         return {"missing": f"Left out: the run folder says this in a form that is not understood ({why})."}

@@ -152,7 +152,7 @@ ENVIRONMENT = {
     "cores": 2,
     "kernels": "AVX2",
     "device": "cpu",
-    "weights": {},
+    "weights": {"pretrained": "tf_efficientnet_lite0.in1k", "licence": {"name": "Apache-2.0", "read_in": ["LICENSE"]}},
 }
 
 
@@ -171,10 +171,10 @@ def write_bundle(folder: Path, names: list[str]) -> None:
         "arch": find("mobilenetv3_small_100").with_classes(len(names)).to_json(),
         "classes": names,
         "preprocess": Preprocess(image=160).to_json(),
-        "runtimes": [{"runtime": "onnxruntime", "precision": "fp32", "file": "model.onnx"}],
+        "runtimes": [{"runtime": "onnx", "precision": "fp32", "file": "model.onnx"}],
         "certificates": [
             {
-                "runtime": "onnxruntime",
+                "runtime": "onnx",
                 "precision": "fp32",
                 "sha256": sha256_file(folder / "model.onnx"),
                 "passed": True,

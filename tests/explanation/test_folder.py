@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -32,7 +34,18 @@ def test_the_bundle_that_was_made_last_is_shown(make_run):
     for name in ("run-2.linnet", "run-10.linnet", ".run-11.linnet.x.tmp"):
         shutil.copytree(run / "run.linnet", run / name)
     assert read_run(run).bundle_path.name == "run-10.linnet"
+    later = json.loads((run / "run.linnet" / "bundle.json").read_text())
+    later["certificates"][0]["date"] = "2026-12-01T00:00:00Z"
+    (run / "another.linnet").mkdir()
+    (run / "another.linnet" / "bundle.json").write_text(json.dumps(later))
+    assert read_run(run).bundle_path.name == "another.linnet"
     assert read_run(run / "run.linnet").bundle_path == run / "run.linnet"  # a bundle alone has a report too
+
+
+def test_a_bundle_is_understood_in_a_process_of_its_own(make_run):
+    run = make_run(n=40)
+    code = f"from linnet.explanation.folder import read_run; print(dict(read_run({str(run)!r}).damaged))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "{}\n"
 
 
 def test_a_bundle_that_was_changed_is_found_out(make_run):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from linnet.explanation.folder import read_run
-from linnet.explanation.proof import bundle_tiles, certificates, commands, facts
+from linnet.explanation.proof import bundle_tiles, certificates, commands, facts, surroundings
 from linnet.explanation.section import Missing
 
 
@@ -17,7 +17,7 @@ def with_certificates(run, change):
 
 def test_the_certificate_says_all_that_deploy_wrote(make_run):
     card = certificates(read_run(make_run(n=40)))["cards"][0]
-    assert (card["title"], card["passed"]) == ("onnxruntime fp32", True)
+    assert (card["title"], card["passed"]) == ("ONNX Runtime fp32", True)
     said = dict(card["facts"])
     assert said["photos compared"] == "372 test (1 could not be read)"
     assert said["same first answer as the network"] == "100\u00a0%"
@@ -64,3 +64,9 @@ def test_commands_can_be_pasted(make_run):
     assert said[-1] == "python 'my run; rm -rf'/run.linnet/predict.py photo.jpg"
     (run / "run.linnet" / "bundle.json").unlink()
     assert commands(read_run(run))[-1] == ("export", "linnet export 'my run; rm -rf'")
+
+
+def test_the_licence_of_the_first_weights_is_told(make_run):
+    values = surroundings(read_run(make_run(n=40)))
+    assert ("licence, name", "Apache-2.0") in values["weights"]
+    assert dict(values["rows"])["packages"] == "linnet-vision 0.1.0, torch 2.14.1, numpy 2.3.5"

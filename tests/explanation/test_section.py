@@ -49,6 +49,7 @@ def places(value, above=()):
         yield from places(one, (*above, key))
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_form_a_part_has_there_is_a_page(plain_run, data):
