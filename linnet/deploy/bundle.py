@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..arch import names  # noqa: F401  (every family's operators, by which from_json knows them)
 from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
 from ..errors import LinnetError, ProofError, SettingError, WeightsError
@@ -59,13 +60,12 @@ def read_bundle(folder: str | Path) -> Bundle:
     facts = read_manifest(folder)
     path = folder / MANIFEST
     try:
-        classes = tuple(facts["classes"])
-        if (
-            not classes
-            or not all(isinstance(name, str) and name for name in classes)
-            or len(set(classes)) < len(classes)
-        ):
-            raise ValueError("its class names are not different texts")
+        listed = facts["classes"]
+        if not isinstance(listed, list) or not all(isinstance(name, str) and name for name in listed):
+            raise ValueError("its classes are no list of names")
+        classes = tuple(listed)
+        if not classes or len(set(classes)) < len(classes):
+            raise ValueError("its class names are not different")
         bundle = Bundle(
             folder=folder,
             name=str(facts["name"]),

@@ -122,7 +122,7 @@ def picture_files(paths: Sequence[str | os.PathLike]) -> list[Path]:
 
 def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
     """One aligned line per picture: its name, then its classes with their probabilities."""
-    wide = min(max((len(one.path) for one in predictions), default=0), 60)
+    wide = max((len(one.path) for one in predictions), default=0)
     names = [len(name) for one in predictions for name, _ in one.classes[:1]]
     first = min(max(names, default=0), 30)
     lines = []

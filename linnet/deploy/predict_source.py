@@ -78,9 +78,8 @@ def is_wanted(node: ast.stmt, wanted: tuple[str, ...]) -> bool:
 
 def check_imports(module: str, own: list[ast.stmt], chosen: list[ast.stmt], owner: dict[str, str]) -> None:
     for node in own:
-        assert isinstance(node, ast.ImportFrom)
-        for name in node.names:
-            if name.asname or name.name not in owner:
+        for name in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            if isinstance(node, ast.Import) or name.asname or name.name not in owner:
                 raise ProofError(f"predict.py: {module} imports {name.name!r}, which no part above it has. Mend PARTS.")
     if any(own_import(node) for top in chosen for node in ast.walk(top)):
         raise ProofError(f"predict.py: {module} imports from Linnet inside a function. Import it at the top.")

@@ -1,0 +1,129 @@
+import json
+
+import numpy as np
+import pytest
+
+from linnet.data.image import BadImage, Limits
+from linnet.deploy.classifier import Classifier, main, picture_files, prediction_lines
+from linnet.errors import DataError, SettingError, WeightsError
+from linnet.weights.model import read_model
+
+
+@pytest.fixture(scope="module")
+def classifier(sealed):
+    return Classifier(sealed)
+
+
+def good(photos):
+    return [path for path in picture_files([photos / "test"]) if path.parts[-2:] != ("dots", "4.jpg")]
+
+
+def test_probabilities_are_pytorchs(classifier, photos, sealed):
+    import torch
+
+    model = read_model(sealed)
+    paths = good(photos)
+    pixels = np.stack([model.preprocess.read(path) for path in paths])
+    with torch.no_grad():
+        expected = model.net()(torch.from_numpy(model.preprocess.normalise(pixels))).softmax(1).numpy()
+    for one, shares in zip(classifier.predict_all(paths, top=4), expected, strict=True):
+        assert [name for name, _ in one.classes] == [model.classes[c] for c in np.argsort(-shares)]
+        assert [share for _, share in one.classes] == pytest.approx(sorted(shares, reverse=True), abs=1e-4)
+        assert sum(share for _, share in one.classes) == pytest.approx(1)
+
+
+def test_one_by_one_is_as_many_at_a_time(classifier, photos):
+    paths = good(photos)
+    assert len(paths) > 16
+    for path, one in zip(paths, classifier.predict_all(paths, top=1), strict=True):
+        alone = classifier.predict(path, top=1)
+        assert alone.path == one.path == str(path)
+        assert alone.classes[0][0] == one.classes[0][0]
+        assert alone.classes[0][1] == pytest.approx(one.classes[0][1], abs=1e-5)
+
+
+def test_bytes_are_as_good_as_a_file(classifier, photos):
+    path = good(photos)[0]
+    assert classifier.predict(path.read_bytes()).classes == classifier.predict(path).classes
+
+
+def test_a_bad_file_does_not_stop_the_others(classifier, photos, tmp_path):
+    (tmp_path / "page.jpg").write_text("<html></html>")
+    paths = [
+        good(photos)[0],
+        tmp_path / "page.jpg",
+        tmp_path / "missing.jpg",
+        photos / "test/dots/4.jpg",
+        good(photos)[1],
+    ]
+    found = list(classifier.predict_all(paths))
+    assert [bool(one.error) for one in found] == [False, True, True, True, False]
+    assert "HTML" in found[1].error
+    assert found[1].to_json() == {"path": str(tmp_path / "page.jpg"), "error": found[1].error}
+    with pytest.raises(BadImage, match=r"page\.jpg"):
+        classifier.predict(tmp_path / "page.jpg")
+
+
+def test_limits_are_kept(sealed, photos):
+    small = Classifier(sealed, limits=Limits(pixels=100))
+    with pytest.raises(BadImage, match="pixels"):
+        small.predict(good(photos)[0])
+
+
+def test_pictures_of_a_folder(photos, tmp_path):
+    assert len(picture_files([photos / "test" / "dots"])) == 5
+    (tmp_path / "deep").mkdir()
+    for name in ("b.PNG", "a.jpeg", "notes.txt", ".hidden.jpg", "deep/c.webp"):
+        (tmp_path / name).touch()
+    assert [path.name for path in picture_files([tmp_path, "named.txt"])] == ["a.jpeg", "b.PNG", "c.webp", "named.txt"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no picture in this folder"):
+        picture_files([tmp_path / "empty"])
+
+
+def test_damaged_bundles(bundle):
+    data = (bundle / "model.onnx").read_bytes()
+    (bundle / "model.onnx").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(WeightsError, match=r"model\.onnx: damaged or changed"):
+        Classifier(bundle)
+    with pytest.raises(WeightsError, match="not a bundle"):
+        Classifier(bundle.parent)
+
+
+def test_without_onnxruntime_it_says_what_to_install(sealed, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SettingError, match="pip install onnxruntime"):
+        Classifier(sealed)
+
+
+def test_lines_are_aligned(classifier, photos, tmp_path):
+    found = list(classifier.predict_all([good(photos)[0], good(photos)[7], tmp_path / "x"], top=2))
+    lines = prediction_lines(found)
+    assert lines[0].index(" %") == lines[1].index(" %")
+    assert lines[2].endswith("not read: there is no such file")
+    assert prediction_lines([]) == []
+
+
+def test_command_line(sealed, photos, tmp_path, capsys):
+    path = str(good(photos)[0])
+    assert main([path, "--top", "2"], folder=sealed) == 0
+    text = capsys.readouterr()
+    assert text.out.startswith(path)
+    assert text.out.count("%") == 2
+    assert text.err == ""
+
+    assert main([path, str(tmp_path / "x.jpg"), "--json"], folder=sealed) == 1
+    text = capsys.readouterr()
+    value = json.loads(text.out)
+    assert value[0]["classes"][0]["probability"] > 0.25
+    assert "error" in value[1]
+    assert text.err == f"predict.py: {tmp_path / 'x.jpg'}: there is no such file\n"
+
+    assert main([path], folder=tmp_path) == 1
+    assert "not a bundle" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([path, "--top", "0"], folder=sealed)
+    with pytest.raises(SystemExit, match="2"):
+        main([], folder=sealed)
