@@ -138,6 +138,8 @@ def learnt_from(counts: Mapping[str, Mapping[str, int]]) -> str:
         if train
         else ""
     )
+    if train and train[least] == train[most]:
+        spread = f" In train each class has {train[least]:,}."
     return f"Photos: {sums}.{spread}"
 
 

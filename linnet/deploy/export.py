@@ -130,7 +130,7 @@ def export_model(
                 )  # fmt: skip
         first = proofs[0]
         found = versions()
-        write_text(place / "predict.py", predict_source(found.get("linnet-vision", "(not installed)")))
+        write_text(place / "predict.py", predict_source(found.get("linnet-vision", "(version unknown)")))
         card = model_card(
             name=name,
             arch=model.arch,

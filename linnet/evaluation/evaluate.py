@@ -173,7 +173,11 @@ class Evaluation:
             f"{self.model} ({self.arch}) at {self.image} px on {m.n:,} photos ({self.split})",
             "",
             f"top-1 accuracy     {percent(m.top1)}   ({interval(m.top1_interval)})",
-            f"top-5 accuracy     {percent(m.top5)}   ({interval(m.top5_interval)})",
+            *(
+                [f"top-5 accuracy     {percent(m.top5)}   ({interval(m.top5_interval)})"]
+                if len(self.classes) > 5
+                else []
+            ),
             f"macro F1           {percent(m.macro_f1)}   ({interval(m.macro_f1_interval)})",
             f"calibration error  {percent(m.calibration_error)}",
             f"loss               {m.loss:7.3f}",

@@ -17,7 +17,7 @@ def test_the_card_of_a_bundle(sealed):
     assert "python predict.py photo.jpg" in text
     assert "Fine-tuned from somewhere.in1k, which is under Apache-2.0" in text
     assert "- read in the file LICENSE of a package" in text
-    assert "Photos: 8 for train, 8 for validation." in text
+    assert "Photos: 8 for train, 8 for validation. In train each class has 2." in text
     assert "fewer than 10 photos, so hardly known: waves, dots, checks, lines." in text
     assert "| waves | 5 |" in text
     assert "accuracy drop 0.0 points, at most 14.6, n = 19 (one-sided 95 % bound)" in text

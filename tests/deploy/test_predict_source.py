@@ -47,7 +47,7 @@ def test_it_imports_only_what_it_says(sealed):
 def test_it_is_linnets_own_source(sealed):
     """Preprocessing is written once: the copied functions are the same text."""
     text = (sealed / "predict.py").read_text(encoding="utf-8")
-    assert text == predict_source(read_bundle(sealed).facts["versions"].get("linnet-vision", "(not installed)"))
+    assert text == predict_source(read_bundle(sealed).facts["versions"].get("linnet-vision", "(version unknown)"))
     import inspect
 
     from linnet.data import image, preprocess
