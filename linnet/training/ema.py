@@ -1,5 +1,8 @@
 """The average of the weights over the steps, which is what gets validated and kept."""
 
+# pyright: reportPrivateImportUsage=false
+# (torch._foreach_* is what torch's own optimisers are made of; it has no public name yet)
+
 from __future__ import annotations
 
 import copy

@@ -1,5 +1,8 @@
 """A batch whose loss or gradient is not finite leaves no trace: not in the weights, not in BatchNorm's statistics."""
 
+# pyright: reportPrivateImportUsage=false
+# (torch._foreach_* is what torch's own optimisers are made of; it has no public name yet)
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,8 @@
 """Optimisers, and their state as named tensors."""
 
+# pyright: reportPrivateImportUsage=false
+# (torch._foreach_* is what torch's own optimisers are made of; it has no public name yet)
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -105,7 +108,7 @@ def clip(params: Sequence[nn.Parameter], norm: float, limit: float) -> None:
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:
     """The optimiser's state by the parameters' names: `stages.0.0.expand.weight/exp_avg`."""
-    names = {p: name for name, p in net.named_parameters()}
+    names: dict[Tensor, str] = {p: name for name, p in net.named_parameters()}
     return {
         f"{names[p]}/{key}": value
         for p, state in optimizer.state.items()

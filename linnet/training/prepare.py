@@ -104,7 +104,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     assert recipe.preprocess is not None
     assert recipe.threads != "auto"
     torch.set_num_threads(recipe.threads)
-    net.to(device, memory_format=measure.FORMATS[recipe.memory_format])
+    net.to(device).to(memory_format=measure.FORMATS[recipe.memory_format])  # pyright: ignore[reportCallIssue]
     freeze_rows(net, recipe.freeze)
     ema, optimizer = Ema(net, recipe.ema), build_optimizer(net, recipe)
     checkpoint = Checkpoint(folder, net, ema, optimizer, recipe.save_minutes)

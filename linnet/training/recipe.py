@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -190,7 +190,7 @@ class Recipe(Checked):
     def from_json(value: Any) -> Recipe:
         if not isinstance(value, dict):
             raise SettingError(f"recipe: a JSON object with settings is needed, not {shown(value)}.")
-        return Recipe(**value)
+        return Recipe(**cast("dict[str, Any]", value))
 
     @staticmethod
     def load(path: str | Path) -> Recipe:

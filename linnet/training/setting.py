@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -29,6 +29,8 @@ Limit = Annotated[  # JSON has no infinity, so it is written as "inf"
     BeforeValidator(lambda given: math.inf if given == "inf" else given),
 ]
 
+T = TypeVar("T")
+
 
 class Checked:
     """A value whose wrong settings raise SettingError: what was given, what is allowed, the nearest name."""
@@ -42,7 +44,11 @@ class Checked:
             raise SettingError(explain(cls, error.errors(include_url=False))) from None
 
 
-setting = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def setting(cls: type[T]) -> type[T]:
+    """A frozen dataclass of pydantic's that takes its settings by name, forbids unknown ones and what is not finite."""
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    return cast("type[T]", dataclass(frozen=True, kw_only=True, config=config)(cls))
 
 
 def explain(cls: type, errors: Sequence[Any]) -> str:
@@ -81,7 +87,7 @@ def shown(value: object) -> str:
 
 def _nearest(given: str, own: Sequence[str]) -> str:
     """The nearest name of this value; or of another one, since `epochs` is a phase's and `lr` an optimiser's."""
-    others = {f.name: c.__name__.lower() for c in Checked.__subclasses__() for f in dataclasses.fields(c)}
+    others = {f.name: c.__name__.lower() for c in Checked.__subclasses__() for f in dataclasses.fields(cast(Any, c))}
     near = get_close_matches(given, {*own, *others}, n=1)
     if near and near[0] not in own:
         return f" Did you mean {near[0]!r}, a setting of {others[near[0]]}?"

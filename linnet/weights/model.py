@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
@@ -84,7 +84,7 @@ def read_model(path: str | Path) -> Model:
         ) from error
 
 
-def load_exactly(net: Net, state: Mapping[str, Tensor], *, what: str) -> None:
+def load_exactly(net: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:
     """Copy `state` into `net`: every name once, every shape equal.
 
     Raises: WeightsError that names the first tensors which do not fit.
