@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -92,11 +92,11 @@ class Net(nn.Module):
         def catch(name: str, y: Tensor) -> None:
             caught[name] = _map(y, size)
 
+        def catching(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+            return lambda _module, _input, y: catch(name, y)
+
         inside = [name for name in wanted if name.count(".") > 1]  # a layer or a part of it, such as stages.5.0.expand
-        hooks = [
-            self.get_submodule(name).register_forward_hook(lambda _m, _x, y, name=name: catch(name, y))
-            for name in inside
-        ]
+        hooks = [self.get_submodule(name).register_forward_hook(catching(name)) for name in inside]
         try:
             for name, row in self._rows():
                 size = x.shape[2:] if x.ndim == 4 else size
