@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ..errors import SettingError, did_you_mean
 from .operator import (
@@ -249,7 +249,7 @@ def _reduced(reduction: int, before: Size, after: Size) -> int:
 
 def _frozen(value: Any) -> Any:
     """JSON's lists are tuples here, at every depth."""
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+    return tuple(_frozen(v) for v in cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _operator(value: Mapping[str, Any]) -> Operator:
@@ -266,4 +266,5 @@ def _operator(value: Mapping[str, Any]) -> Operator:
 def _stage(value: Mapping[str, Any]) -> Stage:
     arguments = dict(value)
     op = arguments.pop("op")
-    return Stage(tuple(_operator(o) for o in op) if isinstance(op, list) else _operator(op), **arguments)
+    ops = tuple(_operator(o) for o in cast("list[Any]", op)) if isinstance(op, list) else _operator(op)
+    return Stage(ops, **arguments)
