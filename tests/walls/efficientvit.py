@@ -34,8 +34,8 @@ class EfficientViT(Operator):
 
 
 # fmt: off
-efficientvit_b0 = Arch("efficientvit_b0", image=224,                                           # Cai 2023, Table 1
-    style=Style(act="hswish"), source="arXiv 2205.14756, section 3.3; mit-han-lab/efficientvit backbone.py",
+efficientvit_b0 = Arch("efficientvit_b0", image=224,                                           # Cai 2023, B0
+    style=Style(act="hswish"), source="arXiv 2205.14756; rows as in timm efficientvit_mit.py, efficientvit_b0",
     stem=(Stage(Conv(k=3),                   8, 1, 2),
           Stage(SepConv(k=3, linear=True),   8, 1, 1)),
     stages=(  # operator           channels layers stride
@@ -92,7 +92,7 @@ class LinearAttention(nn.Module):
 
 
 class EfficientViTBlock(nn.Module):
-    """[B, C, H, W] -> the same; Cai 2023, Figure 2."""
+    """[B, C, H, W] -> the same; attention for context, depthwise for detail."""
 
     def __init__(self, layer: Layer, dim: int, t: float) -> None:
         super().__init__()

@@ -41,8 +41,8 @@ class MQA(Operator):
 
 
 # fmt: off
-mobilenetv4_hybrid_medium = Arch("mobilenetv4_hybrid_medium", image=256,       # Qin 2024, Table 12 (MNv4-Hybrid-M)
-    style=Style(act="relu"), source="arXiv 2404.10518, appendix D; timm mobilenetv3.py, _gen_mobilenet_v4",
+mobilenetv4_hybrid_medium = Arch("mobilenetv4_hybrid_medium", image=256,                     # Qin 2024, MNv4-Hybrid-M
+    style=Style(act="relu"), source="arXiv 2404.10518; rows as in timm mobilenetv3.py, _gen_mobilenet_v4",
     stem=(Stage(Conv(k=3),              32, 1, 2),),
     stages=(  # operator           channels layers stride
         Stage(FusedMBConv(t=4, k=3),        48, 1, 2),
@@ -80,7 +80,7 @@ class LayerScale(nn.Module):
 
 
 class UniversalBottleneck(nn.Module):
-    """[B, cin, H, W] -> [B, cout, ceil(H / stride), ...]; Qin 2024, Figure 4."""
+    """[B, cin, H, W] -> [B, cout, ceil(H / stride), ...]; Qin 2024, universal inverted bottleneck."""
 
     def __init__(self, op: UIB, layer: Layer) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class UniversalBottleneck(nn.Module):
 
 
 class MultiQueryAttention(nn.Module):
-    """x + attention(norm(x)), [B, C, H, W] -> the same; Qin 2024, section 4."""
+    """x + attention(norm(x)), [B, C, H, W] -> the same; Qin 2024, Mobile MQA."""
 
     def __init__(self, op: MQA, layer: Layer) -> None:
         super().__init__()

@@ -36,8 +36,8 @@ class NormClassifier(Classifier):
 _turns = (RepViT(se=True), RepViT())
 
 # fmt: off
-repvit_m1_0 = Arch("repvit_m1_0", image=224,                                                  # Wang 2024, Table 1
-    style=Style(act="gelu"), source="arXiv 2307.09283, Figure 2 and Table 1",
+repvit_m1_0 = Arch("repvit_m1_0", image=224,                                                  # Wang 2024, RepViT-M1.0
+    style=Style(act="gelu"), source="arXiv 2307.09283; rows as in timm repvit.py, repvit_m1_0",
     stem=(Stage(Conv(k=3),                   28,  1, 2),
           Stage(Conv(k=3, act="identity"),   56,  1, 2)),
     stages=(  # operator                      C  n  s
@@ -78,7 +78,7 @@ class ChannelMixer(nn.Module):
 
 
 class RepViTBlock(nn.Module):
-    """[B, C, H, W] -> the same; Wang 2024, Figure 2."""
+    """[B, C, H, W] -> the same; token mixer and channel mixer apart."""
 
     def __init__(self, c: int, style: Style, *, se: bool) -> None:
         super().__init__()

@@ -36,8 +36,8 @@ def _turns(heads: int) -> tuple[SwinV2, SwinV2]:
 
 
 # fmt: off
-swinv2_tiny = Arch("swinv2_tiny_window8_256", image=256,                                      # Liu 2022, section 4.1
-    style=Style(act="gelu", norm="layer"), scaling=Scaling(divisor=32), source="arXiv 2111.09883, section 4.1",
+swinv2_tiny = Arch("swinv2_tiny_window8_256", image=256,                                      # Liu 2022, SwinV2-T
+    style=Style(act="gelu", norm="layer"), scaling=Scaling(divisor=32), source="arXiv 2111.09883, SwinV2-T",
     stem=(Stage(Patchify(),  96, 1, 4),),
     stages=(  # operator      C  n  s
         Stage(_turns( 3),    96, 2, 1),
@@ -63,7 +63,7 @@ class PatchMerging(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Cosine attention within windows of k x k tokens, [B * windows, k * k, C], section 3.2 and 3.3."""
+    """Cosine attention within windows of k x k tokens, [B * windows, k * k, C] (Liu 2022)."""
 
     def __init__(self, c: int, heads: int, k: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class WindowAttention(nn.Module):
         self.position = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, heads, bias=False))
 
     def bias(self, like: Tensor) -> Tensor:
-        """[heads, k * k, k * k]: a small network of the distances, which are spaced by their logarithm (equation 4)."""
+        """[heads, k * k, k * k]: a small network of the distances, which are spaced by their logarithm."""
         k, i = self.k, torch.arange(self.k, device=like.device)
         steps = torch.arange(1 - k, k, device=like.device, dtype=like.dtype) * 8 / max(1, k - 1)
         steps = steps.sign() * (steps.abs() + 1).log2() / 3
