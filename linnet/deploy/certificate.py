@@ -184,10 +184,11 @@ def worst_rows(net: Net, candidate: Candidate, images: np.ndarray, allowed: floa
     except Exception:  # a broken model may not even run so; the error that matters is being raised already
         return ""
     seen: dict[str, np.ndarray] = {}
-    hooks = [
-        net.get_submodule(row).register_forward_hook(lambda _m, _x, y, row=row: seen.__setitem__(row, y.numpy()))
-        for row in inside
-    ]
+
+    def keep(row: str) -> Callable[..., None]:
+        return lambda _module, _input, output: seen.__setitem__(row, output.numpy())
+
+    hooks = [net.get_submodule(row).register_forward_hook(keep(row)) for row in inside]
     try:
         with torch.inference_mode():
             net(torch.from_numpy(images))

@@ -123,8 +123,11 @@ def installed(place):
     venv.create(place, with_pip=True, symlinks=sys.platform != "win32")
     python = next(path for path in (place / "bin" / "python", place / "Scripts" / "python.exe") if path.exists())
     wanted = [f"{name}=={version(name)}" for name in ("numpy", "pillow", "onnxruntime")]
-    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=240)
+    install = [python, "-m", "pip", "install", "-q", "--retries", "1", "--disable-pip-version-check", *wanted]
+    try:
+        done = subprocess.run(install, capture_output=True, text=True, timeout=200)
+    except subprocess.TimeoutExpired:
+        return None, "it takes longer than 200 s"
     return (python, "") if done.returncode == 0 else (None, done.stderr.strip()[-300:])
 
 

@@ -114,7 +114,7 @@ def load(model: bytes | Path, *, threads: int = 0) -> Run:
         ) from None
 
     def run(images: np.ndarray) -> np.ndarray:
-        return session.run(["logits"], {"images": images})[0]
+        return np.asarray(session.run(["logits"], {"images": images})[0])
 
     return run
 
@@ -223,4 +223,4 @@ def row_outputs(model: bytes, rows: Sequence[str], images: np.ndarray) -> dict[s
 
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     values = session.run(list(last.values()), {"images": images})
-    return dict(zip(last, values, strict=True))
+    return {row: np.asarray(value) for row, value in zip(last, values, strict=True)}
