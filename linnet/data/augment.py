@@ -82,14 +82,8 @@ class Augment:
         shrink = min(1.0, max(self.image / (right - left), self.image / (bottom - top)))
         picture = open_image(source, at_least=(math.ceil(width * shrink), math.ceil(height * shrink)))
         x, y = picture.width / width, picture.height / height
-        result = resized_crop(
-            picture,
-            scaled_box((left * x, top * y, right * x, bottom * y), picture.size),
-            self.image,
-            self.interpolation,
-        )
-        if rng.random() < self.flip:
-            result = result[:, ::-1]
+        box = scaled_box((left * x, top * y, right * x, bottom * y), picture.size)
+        result = resized_crop(picture, box, self.image, self.interpolation, mirrored=rng.random() < self.flip)
         if self.randaugment > 0:
             result = rand_augment(result, self.randaugment, self.layers, self.spread, self.interpolation, rng)
         if rng.random() < self.erasing:
@@ -124,8 +118,10 @@ def scaled_box(box: tuple[float, float, float, float], size: tuple[int, int]) ->
     return left, top, max(left + 1, min(round(box[2]), size[0])), max(top + 1, min(round(box[3]), size[1]))
 
 
-def resized_crop(picture: Image.Image, box: Box, image: int, interpolation: str) -> np.ndarray:
-    """The box of the picture as uint8 [image, image, 3], antialiased.
+def resized_crop(
+    picture: Image.Image, box: Box, image: int, interpolation: str, *, mirrored: bool = False
+) -> np.ndarray:
+    """The box of the picture as uint8 [image, image, 3], antialiased, mirrored left to right if so wanted.
 
     torch's kernel for bytes gives Pillow's values (within 1) in a third of the time. Its arithmetic is in integers and
     a picture is worked on by one thread, so the result does not depend on how many there are.
@@ -137,7 +133,8 @@ def resized_crop(picture: Image.Image, box: Box, image: int, interpolation: str)
     small = torch.nn.functional.interpolate(
         channels_first, (image, image), mode=interpolation, antialias=True, align_corners=False
     )
-    return small[0].permute(1, 2, 0).numpy()
+    upright = small[0].permute(1, 2, 0)
+    return (upright.flip(1) if mirrored else upright).numpy()  # numpy would take 0.1 ms for it, a tenth of all
 
 
 def rand_augment(
