@@ -5,7 +5,8 @@
 
 Draws its own photos, needs no network. Each kill shoots a run of its own at a random moment after the first step (in a
 step, in a checkpoint's writing, in validation), and `linnet train --resume` finishes it. Prints a Markdown table and
-fails when a hash differs. A checkpoint is written after every fifth step or so, so most kills lose some steps.
+fails when a hash differs. A checkpoint is written every 0.3 seconds, so most kills lose some steps. Then a process that
+does nothing but save is shot 100 times (--saves): `last.ckpt` has to be whole after each.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
-from linnet.training.checkpoint import hash_checkpoint
+from linnet.training.checkpoint import hash_checkpoint, remove_stale
+from linnet.training.environment import describe
 from linnet.training.log import read_log
 from linnet.training.recipe import AdamW, Cosine, Recipe, progressive
+from linnet.weights.tensors import read_tensors, write_tensors
 
 CHILD = """
 import sys
@@ -84,9 +90,31 @@ def row(*cells: object) -> None:
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
+def kill_while_saving(n: int, rng: random.Random, folder: Path) -> int:
+    """How many of `n` kills left a last.ckpt that reads back with its hash, and no temporary file after a start."""
+    folder.mkdir()
+    torch.set_num_threads(1)
+    tensors, good = {"a": torch.zeros(4_000_000), "b": torch.zeros(1000)}, 0
+    write_tensors(folder / "last.ckpt", tensors, {"number": 0}, kind="checkpoint")
+    for _ in range(n):
+        child = os.fork()  # torch is loaded, so the kill falls into the saving and not into an import
+        if child == 0:
+            for number in range(1_000_000):
+                tensors["a"].add_(1)
+                write_tensors(folder / "last.ckpt", tensors, {"number": number}, kind="checkpoint")
+        time.sleep(0.02 + 0.2 * rng.random())
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        remove_stale(folder)
+        read_tensors(folder / "last.ckpt", kind="checkpoint", remedy="")
+        good += os.listdir(folder) == ["last.ckpt"]
+    return good
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--kills", type=int, default=10)
+    options.add_argument("--saves", type=int, default=100)
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -125,8 +153,12 @@ def main() -> int:
             row(f"kill {kill + 1}", workers, f"step {lost} of {steps}", "last.ckpt",
                 *(sha[:12] for sha in found.values()), "same" if same_log[0] == same_log[1] else "DIFFERS",
                 "yes" if equal else "NO")  # fmt: skip
+        whole = kill_while_saving(given.saves, rng, here / "saves")
+    now = describe(torch.device("cpu"))
     print(f"\n{given.kills - failed} of {given.kills} equal the uninterrupted run ({seconds:.0f} s from start to end).")
-    return failed
+    print(f"{whole} of {given.saves} checkpoints whole after a kill in the middle of saving.")
+    print(f"{date.today()}, {now['processor']}, {now['cores']} cores, torch {now['packages']['torch']}.")
+    return failed + (whole < given.saves)
 
 
 if __name__ == "__main__":

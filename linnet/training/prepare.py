@@ -177,9 +177,13 @@ def default_workers(device: torch.device, cores: int) -> int:
 
 
 def load_body(net: Net, model: Model) -> None:
-    """Put the model's weights into `net`, all but the classifier, which stays as it was drawn."""
+    """Put the model's weights into `net`, all but the classifier, which starts at zero.
+
+    The families draw a classifier for 1000 classes; with ten, EfficientNet's uniform +-1 / sqrt(classes) over 1280
+    features starts at a loss of 5.7 where knowing nothing is 2.3, and the body pays for it.
+    """
     head = f"{net.arch.row_names[-1]}."
-    own = {name: tensor for name, tensor in net.state_dict().items() if name.startswith(head)}
+    own = {name: torch.zeros_like(tensor) for name, tensor in net.state_dict().items() if name.startswith(head)}
     body = {name: tensor for name, tensor in model.state.items() if not name.startswith(head)}
     load_exactly(net, {**body, **own}, what=model.arch.name)
 
