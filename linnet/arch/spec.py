@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from itertools import groupby
 from typing import Any, Literal, cast
 
@@ -255,6 +256,8 @@ def _frozen(value: Any) -> Any:
 def _operator(value: Mapping[str, Any]) -> Operator:
     arguments = {k: _frozen(v) for k, v in value.items()}
     name = arguments.pop("op")
+    if name not in Operator.known:
+        import_module("linnet.arch.names")  # the families' operators, where nothing has asked for them yet
     if name not in Operator.known:
         raise SettingError(
             f"The operator {name!r} is not known here.{did_you_mean(str(name), Operator.known)}"

@@ -1,0 +1,208 @@
+"""The main verb: a folder of photos in; a trained, evaluated, exported and proven model and a report out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data.source import Photos
+    from .training.recipe import Recipe
+
+DEFAULT = "tf_efficientnet_lite0"  # fast on every device, and its weights are in a package
+WITHOUT_WEIGHTS = "mobilenetv3_small_100"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Where everything is, and what it is worth."""
+
+    run: Path
+    bundle: Path
+    report: Path
+    arch: str
+    split: str  # that the accuracy was measured on
+    metrics: dict[str, Any]
+    certificate: dict[str, Any]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{name: str(getattr(self, name)) for name in ("run", "bundle", "report")},
+            "arch": self.arch,
+            "split": self.split,
+            "metrics": self.metrics,
+            "certificate": self.certificate,
+            "seconds": round(self.seconds, 1),
+        }
+
+    def __str__(self) -> str:
+        low, high = self.metrics["top1_interval"]
+        latency = self.certificate["latency"]
+        minutes, seconds = divmod(round(self.seconds), 60)
+        return "\n".join(
+            [
+                "",
+                f"{self.arch}: {100 * self.metrics['top1']:.1f} % of {self.metrics['n']:,} {self.split} photos right"
+                f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
+                f"certificate passed: ONNX Runtime answers as PyTorch does; {latency['median_ms']:.2f} ms a photo"
+                f" (p90 {latency['p90_ms']:.2f}), batch 1",
+                f"all in {minutes} min {seconds} s",
+                "",
+                f"report   {self.report}",
+                f"bundle   {self.bundle}",
+                f"try      linnet predict {self.bundle} PHOTO.jpg",
+                f"or       python {self.bundle}/predict.py PHOTO.jpg   (needs no torch, no linnet)",
+            ]
+        )
+
+
+def fit(
+    photos: Path | None = None,
+    *,
+    arch: str | None = None,
+    from_scratch: bool = False,
+    epochs: int | None = None,
+    image: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+) -> Fitted:
+    """Make a proven model from a folder of photos: look at the data, train, evaluate, export, check, report.
+
+    Without PHOTOS it shows the whole way on pictures that Linnet draws itself. Fine-tuning from ImageNet weights is the
+    default where such weights are installed. Ctrl-C saves; the photos are never changed and nothing is overwritten.
+
+    Args:
+        photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders, or a CSV.
+        arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
+        from_scratch: Start from random weights even where pretrained ones are known.
+        epochs: How often every photo is seen; by default as many as the number of photos asks for.
+        image: Side in pixels of what the network sees.
+        batch: Photos per step.
+        lr: Highest learning rate, at this batch.
+        seed: Another number gives another order, other crops and first weights.
+        workers: Processes that read photos; the result does not depend on it.
+        out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
+        resume: Folder of a run that was stopped: finish it.
+    """
+    from .errors import SettingError
+    from .training.start import first_recipe
+
+    began = time.monotonic()
+    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "workers": workers}
+    given = {name: value for name, value in flags.items() if value is not None}
+    if resume is not None:
+        if given or from_scratch or out:
+            named = next(iter(given), "from_scratch" if from_scratch else "out").replace("_", "-")
+            raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
+        return finish(*go_on(Path(resume), photos), began)
+    if arch is None:
+        given["arch"], note = choose_arch(from_scratch=from_scratch)
+        say(note)
+    first_recipe(seed=seed, from_scratch=from_scratch, **given)  # a wrong flag fails before any work
+
+    from .data.sample import sample_photos
+
+    if photos is None:
+        say("No photos given: these are pictures that Linnet draws itself. `linnet fit PHOTOS` takes yours.")
+        photos = sample_photos()
+    return finish(*train_on(Path(photos), given, seed=seed, from_scratch=from_scratch, out=out), began)
+
+
+def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
+    """The network to take where none is named, and why."""
+    from .weights.pretrained import at_hand
+
+    if from_scratch:
+        return WITHOUT_WEIGHTS, f"{WITHOUT_WEIGHTS}, from scratch."
+    if at_hand(DEFAULT):
+        return DEFAULT, f"Fine-tuning {DEFAULT}, which was trained on ImageNet."
+    return WITHOUT_WEIGHTS, (
+        f"No pretrained weights are installed: {WITHOUT_WEIGHTS} from scratch, which needs many photos. Better:"
+        ' pip install "linnet-vision[lite]"'
+    )
+
+
+def train_on(
+    root: Path, given: dict[str, Any], *, seed: int, from_scratch: bool, out: Path | None
+) -> tuple[Path, Photos]:
+    """Look at the photos and train; gives the run's folder and the good photos."""
+    from .training.start import first_recipe, look_at, new_run
+
+    diagnosis = look_at(root)
+    recipe: Recipe = first_recipe(
+        seed=seed, from_scratch=from_scratch, photos=len(diagnosis.photos.train), root=str(root), **given
+    )
+    folder = new_run(out or Path("runs") / (root.stem or "photos"), diagnosis)
+
+    from .training.loop import run
+
+    run(recipe, diagnosis.photos, folder)
+    return folder, diagnosis.photos
+
+
+def go_on(folder: Path, root: Path | None) -> tuple[Path, Photos]:
+    """Finish the training of a run that was stopped; one that is finished is left as it is."""
+    from .training.start import photos_of_run
+
+    photos = photos_of_run(folder, root)
+
+    from .training.loop import run
+
+    run(None, photos, folder, resume=True)
+    return folder, photos
+
+
+def finish(folder: Path, photos: Photos, began: float) -> Fitted:
+    """From a trained run to its bundle and report: evaluate on photos it has not seen, export, prove, report."""
+    from .deploy.bundle import SUFFIX, free_place
+    from .deploy.export import export_model
+    from .evaluation.evaluate import evaluate_model
+    from .explanation.report import report
+    from .files import write_json
+    from .weights.model import read_model
+
+    model = read_model(folder)
+    split = "test" if photos.test else "validation"
+    if split == "validation":
+        say("There are no test photos: the accuracy is on the validation photos, which chose the epoch, and a bit high.")
+    found = evaluate_model(model, photos, name=str(folder), split=split)
+    write_json(folder / "predictions.json", found.to_json())
+    counts = {name: count(members, photos.classes) for name, members in photos.splits.items()}
+    bundle = export_model(
+        model, photos, free_place(folder, folder.name), name=folder.name, split=split, counts=counts,
+        trained_on=frozenset(photo.digest for photo in photos.train),
+    )  # fmt: skip
+    page = report(folder)
+    assert bundle.folder.name.endswith(SUFFIX)
+    return Fitted(
+        run=folder,
+        bundle=bundle.folder,
+        report=page,
+        arch=model.arch.name,
+        split=split,
+        metrics=found.metrics.to_json(),
+        certificate=bundle.facts["certificates"][0],
+        seconds=time.monotonic() - began,
+    )
+
+
+def count(members: Any, classes: tuple[str, ...]) -> dict[str, int]:
+    """Photos per class."""
+    from collections import Counter
+
+    numbers = Counter(photo.label for photo in members)
+    return {name: numbers[label] for label, name in enumerate(classes)}
+
+
+def say(text: str) -> None:
+    """For the person, not for the pipe: results go to stdout, this goes to stderr."""
+    import sys
+
+    print(text, file=sys.stderr, flush=True)

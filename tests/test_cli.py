@@ -1,0 +1,89 @@
+"""The command line as a person meets it: help, errors, exit codes, JSON."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import linnet
+from linnet.cli import main
+
+
+def run(*tokens: str) -> int:
+    """The exit code of `linnet TOKENS` in this process."""
+    try:
+        main(list(tokens))
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+def test_help_names_every_verb_and_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    for verb in linnet.VERBS:
+        assert f" {verb} " in text
+        first = (inspect.getdoc(getattr(linnet, verb)) or "").split("\n")[0]
+        assert first.split()[0] in text
+
+
+@pytest.mark.parametrize("verb", linnet.VERBS)
+def test_each_verb_has_a_flag_for_each_keyword(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(verb, "--help") == 0
+    text = capsys.readouterr().out
+    for name, parameter in inspect.signature(getattr(linnet, verb)).parameters.items():
+        shown = name.replace("_", "-")
+        assert (f"--{shown}" if parameter.kind is parameter.KEYWORD_ONLY else name.upper()) in text, name
+
+
+def test_archs_lists_names_and_json_is_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("archs", "*lite*") == 0
+    assert "efficientnet_lite0\n" in capsys.readouterr().out
+    assert run("archs", "*lite*", "--json") == 0
+    assert "efficientnet_lite0" in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code", "says"),
+    [
+        (("table", "efficientnet_bo"), 1, "efficientnet_b0"),
+        (("archs", "nonsense"), 1, "linnet archs"),
+        (("archs", "--patern", "x"), 2, "--pattern"),
+        (("tabel", "efficientnet_b0"), 2, "table"),
+        (("fit", "no/such/folder"), 1, "no/such/folder"),
+        (("evaluate", "no/such/run", "no/such/photos"), 1, "no/such/run"),
+        (("train", "--epochs", "many"), 2, "epochs"),
+    ],
+)
+def test_a_mistake_gets_one_clear_message(
+    tokens: tuple[str, ...], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*tokens) == code
+    out, err = capsys.readouterr()
+    assert says in out + err
+    assert "Traceback" not in out + err
+
+
+def test_help_and_archs_load_no_torch() -> None:
+    code = (
+        "import sys\nfrom linnet.cli import main\n"
+        "for tokens in (['--help'], ['fit', '--help'], ['archs']):\n"
+        "    try: main(tokens)\n"
+        "    except SystemExit as leaving: assert not leaving.code\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, cwd=root)
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    root = Path(__file__).parents[1]
+    shell = f"{sys.executable} -m linnet archs | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0
+    assert done.stderr == ""
