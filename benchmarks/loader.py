@@ -132,7 +132,7 @@ def main() -> None:
     folders = sorted(path for path in (given.photos / "train").iterdir() if path.is_dir())
     everything = [Photo(path, label) for label, folder in enumerate(folders) for path in sorted(folder.glob("*.jpg"))]
     photos = everything[:: max(1, len(everything) // given.limit)][: given.limit]
-    rows = []
+    rows, load = [], round(os.getloadavg()[0], 1)  # what else ran when this began: above 1, run it again
     middle = partial(map, statistics.median)
     print("| workers | timm images/s | Linnet images/s | ratio | lowest to highest |\n|---|---|---|---|---|")
     for workers in given.workers:
@@ -144,7 +144,7 @@ def main() -> None:
     versions = {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
     result = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()},
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system(), "load": load},
         "versions": {**versions, "pillow": PIL.__version__},
         "setting": {**setting, "augmentation": "random resized crop, flip, rand-m9-mstd0.5-inc1, bicubic"},
         "rows": rows,
