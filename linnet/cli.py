@@ -27,8 +27,8 @@ def make_app() -> App:
         version=f"linnet {__version__}",
         default_parameter=Parameter(negative=()),
     )
-    for verb, module in VERBS.items():
-        app.command(f"{module}:{verb}", name=verb)
+    for place, (verb, module) in enumerate(VERBS.items()):
+        app.command(f"{module}:{verb}", name=verb, sort_key=place)
     return app
 
 
@@ -46,7 +46,11 @@ def show(value: Any, *, as_json: bool) -> None:
 
 def main(tokens: list[str] | None = None) -> None:
     """Run one command and leave with its exit code: 0, 1 for a LinnetError, 2 for wrong usage."""
+    given = sys.argv[1:] if tokens is None else tokens
     app = make_app()
+    if not set(given) & set(VERBS):  # help or a typing mistake: the list of verbs says what each does
+        for verb in VERBS:
+            app[verb]
 
     @app.meta.default
     def launch(  # pyright: ignore[reportUnusedFunction]
@@ -57,7 +61,7 @@ def main(tokens: list[str] | None = None) -> None:
         show(value, as_json=json)
 
     try:
-        app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        app.meta(given, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)

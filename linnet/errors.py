@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 class LinnetError(Exception):
@@ -36,6 +36,8 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     >>> did_you_mean("efficientnet_bo", ["efficientnet_b0", "resnet50"])
     " Did you mean 'efficientnet_b0'?"
     """
-    names = {name.lower(): name for name in sorted(set(allowed))}
-    near = get_close_matches(given.lower(), names, n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(names[name]) for name in near)}?" if near else ""
+    names = {name.lower(): name for name in set(allowed)}
+    near = get_close_matches(given.lower(), names, n=len(names) or 1, cutoff=0.6)
+    likeness = {name: SequenceMatcher(None, name, given.lower()).ratio() for name in near}
+    near.sort(key=lambda name: (-round(likeness[name], 6), name))  # of equals the first by name: b0 before b8
+    return f" Did you mean {' or '.join(repr(names[name]) for name in near[:3])}?" if near else ""

@@ -102,10 +102,10 @@ def fit(
             named = next(iter(given), "from_scratch" if from_scratch else "out").replace("_", "-")
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
+    first_recipe(seed=seed, from_scratch=True, **{"arch": DEFAULT, **given})  # a wrong flag fails before any work
     if arch is None:
         given["arch"], note = choose_arch(from_scratch=from_scratch)
         say(note)
-    first_recipe(seed=seed, from_scratch=from_scratch, **given)  # a wrong flag fails before any work
 
     from .data.sample import sample_photos
 
@@ -171,7 +171,9 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
     model = read_model(folder)
     split = "test" if photos.test else "validation"
     if split == "validation":
-        say("There are no test photos: the accuracy is on the validation photos, which chose the epoch, and a bit high.")
+        say(
+            "There are no test photos: the accuracy is on the validation photos, which chose the epoch, and a bit high."
+        )
     found = evaluate_model(model, photos, name=str(folder), split=split)
     write_json(folder / "predictions.json", found.to_json())
     counts = {name: count(members, photos.classes) for name, members in photos.splits.items()}

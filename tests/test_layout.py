@@ -33,7 +33,12 @@ MAY_IMPORT = {
     "pipeline": {"arch", "nn", "weights", "cost", "data", "evaluation", "training", "deploy", "explanation"},
     "cli": set[str](),
 }
-RUNTIMES = {"onnxruntime": "onnx.py", "openvino": "openvino.py", "tensorrt": "tensorrt.py", "executorch": "executorch.py"}
+RUNTIMES = {
+    "onnxruntime": "onnx.py",
+    "openvino": "openvino.py",
+    "tensorrt": "tensorrt.py",
+    "executorch": "executorch.py",
+}
 LONG_FOR_A_REASON: dict[str, str] = {}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "factory"}
 # A file here is tested by the test of the file it belongs to, or is a list of facts.

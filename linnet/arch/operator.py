@@ -71,14 +71,14 @@ class Operator:
         return {"op": type(self).__name__, **{f.name: getattr(self, f.name) for f in fields(self)}}
 
     def __str__(self) -> str:
-        """As the table writes it: arguments that are not the default ones.
+        """As the table writes it: the kernel, and arguments that are not the default ones.
 
-        >>> str(Conv(k=1)), str(Conv())
-        ('Conv(k=1)', 'Conv')
+        >>> str(Conv(k=1)), str(Pool())
+        ('Conv(k=1)', 'Pool')
         """
         said = [f"{f.name}={getattr(self, f.name):g}" if isinstance(getattr(self, f.name), float) else
                 f"{f.name}={getattr(self, f.name)}"
-                for f in fields(self) if f.default is MISSING or getattr(self, f.name) != f.default]  # fmt: skip
+                for f in fields(self) if f.name == "k" or f.default is MISSING or getattr(self, f.name) != f.default]  # fmt: skip
         return type(self).__name__ + (f"({', '.join(said)})" if said else "")
 
 

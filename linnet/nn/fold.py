@@ -18,7 +18,8 @@ def fold(net: Net) -> Net:
     for m in net.modules():
         if isinstance(m, ConvNorm) and isinstance(m.norm, nn.BatchNorm2d):
             norm = m.norm
-            assert norm.running_mean is not None and norm.running_var is not None
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             # In float64, so that folding adds no error of its own.
             scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
             bias = norm.bias.double() - norm.running_mean.double() * scale

