@@ -24,7 +24,19 @@ def test_a_table_is_the_golden_one(name: str) -> None:
 def test_the_text_says_what_the_paper_says_and_what_it_costs() -> None:
     lines = str(table("efficientnet_b0")).splitlines()
     stage = next(line for line in lines if line.startswith("stages.1")).split()
-    assert stage == ["stages.1", "MBConv(t=6,", "se=0.25)", "56x56", "24", "2", "2", "16,714", "1,056", "54,945,216"]
+    assert stage == [
+        "stages.1",
+        "MBConv(t=6,",
+        "k=3,",
+        "se=0.25)",
+        "56x56",
+        "24",
+        "2",
+        "2",
+        "16,714",
+        "1,056",
+        "54,945,216",
+    ]
     assert "arXiv 1905.11946, Table 1" in lines[0]
     assert "5,330,564" in lines[-1]
 

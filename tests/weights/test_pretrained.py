@@ -98,7 +98,10 @@ def test_a_network_without_weights_says_which_have_some() -> None:
 
 
 @installed
-def test_weights_are_at_hand_where_their_package_or_a_converted_copy_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_at_hand_where_their_package_or_a_converted_copy_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINNET_CACHE", str(tmp_path))
     assert at_hand("tf_efficientnet_lite0")
     assert not at_hand("efficientnet_b0")
     monkeypatch.setattr(file, "find_spec", lambda name: None)
