@@ -26,6 +26,7 @@ PHASE = {
     "dropout": "dropout",
     "drop_path": "drop path",
     "lr_factor": "rate ×",
+    "freeze": "frozen rows",
 }
 
 
@@ -49,7 +50,6 @@ def training(run: RunFolder) -> Values:
         ("learning rate", _with_settings(recipe.get("schedule"))),
         ("average of weights (EMA)", _or_off(recipe.get("ema"))),
         ("label smoothing", _or_off(recipe.get("label_smoothing"))),
-        ("frozen rows", number(recipe["freeze"]) if recipe.get("freeze") else ""),
         ("precision", recipe.get("precision")),
         ("memory format", str(recipe.get("memory_format") or "").replace("_", " ")),
         ("loader workers", recipe.get("workers")),

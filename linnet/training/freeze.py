@@ -8,9 +8,9 @@ from ..nn.net import Net
 
 
 def freeze_rows(net: Net, rows: int) -> None:
-    """The table's first `rows` rows no longer learn: no gradient is made for them, their backward costs nothing."""
-    for row in _rows(net)[:rows]:
-        row.requires_grad_(False)
+    """The table's first `rows` rows do not learn, the others do: no gradient is made, the backward costs nothing."""
+    for i, row in enumerate(_rows(net)):
+        row.requires_grad_(i >= rows)
 
 
 def train_mode(net: Net, *, frozen: int, bn_frozen: bool) -> None:

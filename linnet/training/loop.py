@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..nn.net import set_regularisation
 from ..weights.model import Model, write_model
 from . import measure
-from .freeze import train_mode
+from .freeze import freeze_rows, train_mode
 from .log import read_log
 from .loss import soft_cross_entropy
 from .optim import clip, set_lr
@@ -63,9 +63,10 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
     at, recipe, phase = r.position, r.recipe, r.recipe.phase_of(r.position.epoch)[1]
     record, steps, dtype = Record(r, phase), r.steps(phase), measure.DTYPES[recipe.precision]
     normalise = normaliser(r.preprocess, r.device, recipe.memory_format)
+    freeze_rows(r.net, phase.freeze)
     params = [p for p in r.net.parameters() if p.requires_grad]
     set_regularisation(r.net, dropout=phase.dropout, drop_path=phase.drop_path)
-    train_mode(r.net, frozen=recipe.freeze, bn_frozen=recipe.bn_frozen)
+    train_mode(r.net, frozen=phase.freeze, bn_frozen=recipe.bn_frozen)
     for batch in epoch_batches(r, phase):
         torch.manual_seed(step_seed(recipe.seed, at.total))
         images, targets = mix(

@@ -60,15 +60,14 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
 
 
 def build_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the weights that learn.
+    """The recipe's optimiser; weights that a phase freezes have no gradient, and are passed over.
 
     Norms and biases (one dimension) are not decayed; the classifier's rate is `head_lr_factor` times the others'.
     """
     head = {id(p) for p in net.get_classifier().parameters()}  # type: ignore[operator]
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for p in net.parameters():
-        if p.requires_grad:
-            groups.setdefault((p.ndim > 1, id(p) in head), []).append(p)
+        groups.setdefault((p.ndim > 1, id(p) in head), []).append(p)
     chosen = recipe.optimizer
     listed = [
         {

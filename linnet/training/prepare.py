@@ -30,6 +30,7 @@ from .environment import available_cores, describe, differences
 from .freeze import freeze_rows
 from .guard import Guard
 from .log import Log
+from .memory import keep_memory
 from .optim import build_optimizer
 from .progress import Progress
 from .recipe import Phase, Recipe
@@ -83,6 +84,8 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        keep_memory()
     arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
     facts: dict[str, Any] = {}
     measured: tuple[measure.Candidate, ...] = ()
@@ -97,7 +100,6 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         if first:
             load_body(net, first)
             preprocess, facts = first.preprocess, dict(first.facts)
-        freeze_rows(net, recipe.freeze)
         recipe, measured = resolve(recipe, net.to(device), preprocess, device)
         recipe.save(folder / "recipe.json")
         write_json(folder / "environment.json", {**describe(device), "weights": facts})
@@ -105,7 +107,6 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     assert recipe.threads != "auto"
     torch.set_num_threads(recipe.threads)
     net.to(device).to(memory_format=measure.FORMATS[recipe.memory_format])  # pyright: ignore[reportCallIssue]
-    freeze_rows(net, recipe.freeze)
     ema, optimizer = Ema(net, recipe.ema), build_optimizer(net, recipe)
     checkpoint = Checkpoint(folder, net, ema, optimizer, recipe.save_minutes)
     position = Position(data=hash_photos(photos))
@@ -152,6 +153,7 @@ def resolve(
     preprocess = preprocess.at(recipe.eval_image or recipe.phases[-1].image)
     torch.set_num_threads(threads)
     phase = max(recipe.phases, key=lambda phase: phase.epochs * phase.image**2)
+    freeze_rows(net, phase.freeze)
     chosen, measured = measure.choose(
         net,
         image=phase.image,
@@ -161,6 +163,7 @@ def resolve(
         memory_format=recipe.memory_format,
         precision=recipe.precision,
     )
+    freeze_rows(net, 0)
     return dataclasses.replace(
         recipe,
         threads=threads,

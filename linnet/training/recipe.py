@@ -87,7 +87,11 @@ Schedule = Cosine | Step | Constant
 
 @setting
 class Phase(Checked):
-    """One row of progressive learning (EfficientNetV2, Table 6): for so many epochs, this."""
+    """One row of progressive learning (EfficientNetV2, Table 6): for so many epochs, this.
+
+    `freeze` counts the table's leading rows whose weights stay as they are; they run in evaluation mode, and their
+    backward pass costs nothing. All rows but the last leave the classifier alone to learn.
+    """
 
     epochs: Count = 1
     image: Image = 224  # side in pixels
@@ -99,6 +103,7 @@ class Phase(Checked):
     dropout: Share = 0.0
     drop_path: Share = 0.0
     lr_factor: Above0 = 1.0
+    freeze: Whole = 0
 
 
 @setting
@@ -106,8 +111,7 @@ class Recipe(Checked):
     """Everything that decides a run, but for the photos' content.
 
     `lr` is the rate at the phase's own batch: scale it yourself when you change the batch (0.016 * batch / 256).
-    `freeze` counts the table's leading rows whose weights stay as they are; they run in evaluation mode, and their
-    backward pass costs nothing. `ema=0` makes the average the weights themselves; `clip=inf` clips nothing.
+    `ema=0` makes the average the weights themselves; `clip=inf` clips nothing.
     """
 
     arch: Text | dict[str, Any] = "mobilenetv3_small_100"  # a name, or a network of your own as Arch.to_json() gives it
@@ -119,7 +123,6 @@ class Recipe(Checked):
     optimizer: Annotated[Optimizer, Field(discriminator="kind")] = AdamW()
     schedule: Annotated[Schedule, Field(discriminator="kind")] = Cosine(warmup=1.0)
     head_lr_factor: Above0 = 1.0
-    freeze: Whole = 0
     bn_frozen: Switch = False
     ema: Share = 0.9999
     label_smoothing: Share = 0.1
@@ -143,10 +146,12 @@ class Recipe(Checked):
         from ..arch.spec import Arch
 
         rows = len((find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)).rows)
-        if self.freeze >= rows:
-            raise SettingError(
-                f"recipe: freeze is {self.freeze}; this network has {rows} rows: allowed are 0 to {rows - 1}."
-            )
+        for i, phase in enumerate(self.phases):
+            if phase.freeze >= rows:
+                raise SettingError(
+                    f"recipe: phases.{i}.freeze is {phase.freeze}; this network has {rows} rows: allowed are 0 to"
+                    f" {rows - 1}."
+                )
         if self.schedule.warmup >= self.epochs:
             raise SettingError(
                 f"recipe: schedule.warmup is {self.schedule.warmup:g} epochs of {self.epochs}: nothing would be left."

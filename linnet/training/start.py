@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from ..data.doctor import Diagnosis
     from ..data.source import Photos
 
-TUNED_IMAGES = 12_000  # so many pictures are seen in a fine-tuning of few photos, 3 to 20 epochs
-SCRATCH_IMAGES = 120_000  # and so many from scratch, 8 to 100 epochs
+# So many pictures are seen, and so often each at least and at most; the figures behind them are in
+# docs/decisions/0004-first-recipes.md.
+TUNED, SCRATCH = (12_000, 4, 30), (120_000, 8, 100)
 SIDE = 8  # image sides of a progressive run are multiples of it
 
 
@@ -25,48 +26,69 @@ def first_recipe(
     root: str | None = None,
     epochs: int | None = None,
     image: int | None = None,
-    batch: int = 32,
+    batch: int | None = None,
     lr: float | None = None,
     seed: int = 0,
     workers: int | None = None,
     from_scratch: bool = False,
 ) -> Recipe:
     """A sound recipe for `photos` pictures in the folder `root`: fine-tuning where pretrained weights are at hand,
-    else from scratch with progressive learning. The rate grows with the square root of the batch, as AdamW's should.
+    else from scratch. Images grow on the way in both; rates grow with the square root of the batch, as AdamW's should.
 
     Raises: SettingError for a wrong setting, before anything heavy is imported.
     """
     from ..arch.names import find
 
     found = find(arch)
-    image = min(found.image, 224) if image is None else image
-    settings = {"arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers}
-    row = {"image": image, "batch": batch, "randaugment": 6.0, "dropout": 0.2, "drop_path": 0.1}
+    if batch is None:
+        batch = 64 if photos >= 1000 else 32 if photos >= 200 else 16
+    settings: dict[str, Any] = {
+        "arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers, "clip": 5.0,
+    }  # fmt: skip
     # A draft refuses whatever is wrong; only then are the weights asked for, which imports torch.
-    Recipe(**settings, phases=(Phase(epochs=1 if epochs is None else epochs, **row),), schedule=Cosine(),
-           optimizer=AdamW(lr=1.0 if lr is None else lr))  # fmt: skip
+    draft = Phase(epochs=1 if epochs is None else epochs, image=32 if image is None else image, batch=batch)
+    Recipe(**settings, phases=(draft,), schedule=Cosine(), optimizer=AdamW(lr=1.0 if lr is None else lr))
     tuned = not from_scratch and has_weights(found.name)
+    pictures, least, most = TUNED if tuned else SCRATCH
     if epochs is None:
-        few, many, images = (3, 20, TUNED_IMAGES) if tuned else (8, 100, SCRATCH_IMAGES)
-        epochs = min(many, max(few, round(images / max(photos, 1))))
-    stages = min(4, epochs // 2) if not tuned else min(2, epochs // 2)
-    if stages < 2:
-        phases = (Phase(epochs=epochs, **row),)
-    else:
-        small = min(image, max(32, round(image * (0.8 if tuned else 0.6) / SIDE) * SIDE))
-        phases = progressive(epochs, stages=stages, image=(small, image), multiple=SIDE, randaugment=(5, 10),
-                             dropout=(0.1, 0.3), drop_path=(0.0, 0.1), batch=batch)  # fmt: skip
-    peak = (5e-4 if tuned else 2e-3) * (batch / 32) ** 0.5 if lr is None else lr
+        epochs = min(most, max(least, round(pictures / max(photos, 1))))
+    image = min(found.image, 160) if image is None else image
+    peak = lambda at_64: at_64 * (batch / 64) ** 0.5 if lr is None else lr  # noqa: E731
+    if not tuned:
+        return Recipe(
+            **settings,
+            phases=grow(epochs, 4, (0.6, image), randaugment=(3, 9), dropout=(0.1, 0.2), batch=batch),
+            optimizer=AdamW(lr=peak(4e-3)),
+            schedule=Cosine(warmup=min(2.0, 0.1 * epochs)),
+            ema=0.998,
+            crop_area=(0.2, 1.0),
+        )
+    # First the classifier alone, which is nearly free: what it learns at once would else be torn through the body.
+    head = Phase(epochs=max(1, epochs // 8), image=side(0.7, image), batch=batch, freeze=len(found.rows) - 1)
+    phases = (head, *grow(epochs, 3, (0.7, image), randaugment=(0, 6), dropout=(0.0, 0.2), batch=batch))
     return Recipe(
         **settings,
-        pretrained=found.name if tuned else None,
+        pretrained=found.name,
         phases=phases,
-        optimizer=AdamW(lr=peak),
-        schedule=Cosine(warmup=min(1.0, 0.1 * epochs)),
-        head_lr_factor=5.0 if tuned else 1.0,
-        ema=0.99 if tuned else 0.998,
-        clip=5.0,
+        optimizer=AdamW(lr=peak(1e-3)),
+        schedule=Cosine(warmup=0.1 * epochs),
+        head_lr_factor=3.0,
+        ema=0.99,
+        crop_area=(0.35, 1.0),
     )
+
+
+def grow(epochs: int, stages: int, image: tuple[float, int], **rest: Any) -> tuple[Phase, ...]:
+    """Progressive phases up to `image[1]` pixels, from `image[0]` times that; fewer stages where epochs are few."""
+    stages = min(stages, epochs)
+    if stages < 2:
+        last = {name: value[1] if isinstance(value, tuple) else value for name, value in rest.items()}
+        return (Phase(epochs=epochs, image=image[1], **last),)
+    return progressive(epochs, stages=stages, image=(side(*image), image[1]), multiple=SIDE, **rest)
+
+
+def side(share: float, image: int) -> int:
+    return min(image, max(32, round(image * share / SIDE) * SIDE))
 
 
 def changed(recipe: Recipe, **given: Any) -> Recipe:

@@ -24,6 +24,13 @@ def test_frozen_rows_make_no_gradient(tiny_arch):
     assert not any(name.startswith(("stem.0", "stages.0")) for name in changed)
 
 
+def test_a_later_phase_lets_rows_learn_again(tiny_arch):
+    net = build(tiny_arch)
+    freeze_rows(net, 2)
+    freeze_rows(net, 1)
+    assert {name.split(".")[0] for name, p in net.named_parameters() if not p.requires_grad} == {"stem"}
+
+
 def test_batch_norm_may_be_frozen_everywhere(tiny_arch):
     net = build(tiny_arch)
     train_mode(net, frozen=0, bn_frozen=True)

@@ -265,7 +265,8 @@ def test_the_folder_says_it_all(finished, tiny_recipe, tiny_photos):
 
 
 def test_frozen_rows_stay_and_cost_nothing(tiny_recipe, tiny_photos, tmp_path, quiet, finished):
-    recipe = dataclasses.replace(tiny_recipe, freeze=2, ema=0.0)
+    phases = tuple(dataclasses.replace(phase, freeze=2) for phase in tiny_recipe.phases)
+    recipe = dataclasses.replace(tiny_recipe, phases=phases, ema=0.0)
     run(recipe, tiny_photos, tmp_path, progress=quiet)
     torch.manual_seed(recipe.seed)
     from linnet.arch.spec import Arch

@@ -76,7 +76,7 @@ def mutants():
         (("clip",), "none", "clip"),
         (("crop_area",), [0.5, 0.1], "crop_area"),
         (("crop_area",), [0.5], "crop_area"),
-        (("freeze",), 99, "allowed are 0 to"),
+        (("phases", 0, "freeze"), 99, "allowed are 0 to"),
         (("schedule", "warmup"), 8.0, "warmup"),
         (("validation",), 0.95, "leave nothing"),
         (("seed",), 1.5, "seed"),

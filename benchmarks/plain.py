@@ -1,0 +1,117 @@
+"""The scripts that a careful person writes today with timm and torchvision: the other side of the comparisons.
+
+Each gets what helps it: channels-last, bf16 where it measures faster, two loader workers, an average of the weights, a
+one-cycle schedule of its own length. The loader is torchvision's ImageFolder (Pillow, whole JPEGs).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+from timm.utils import ModelEmaV3
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import InterpolationMode
+
+BICUBIC = InterpolationMode.BICUBIC
+
+
+@dataclass(frozen=True)
+class Plain:
+    network: str
+    image: int
+    epochs: int
+    lr: float
+    seed: int
+    weights: dict[str, torch.Tensor] | None = None  # timm's names; none: from scratch
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop_area: tuple[float, float] = (0.35, 1.0)
+    batch: int = 64
+    weight_decay: float = 0.05
+    smoothing: float = 0.1
+    ema: float = 0.99
+    augmentation: str = "trivial"  # or "rand": RandAugment 2, 7
+    warmup: float = 0.2  # share of the schedule
+
+
+def measure_formats(network: str, image: int, batch: int) -> dict[str, float]:
+    """Images per second of a training step in each layout and precision, the best of four alternating rounds."""
+    net, found = timm.create_model(network, num_classes=10).train(), dict[str, float]()
+    x = torch.randn(batch, 3, image, image)
+    for _ in range(5):
+        for layout, bf16 in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
+            shape = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+            net.to(memory_format=shape)
+            began = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = net(x.contiguous(memory_format=shape)).float().logsumexp(1).mean()
+            loss.backward()
+            net.zero_grad(set_to_none=True)
+            name = f"{layout} {'bf16' if bf16 else 'fp32'}"
+            found[name] = max(found.get(name, 0.0), batch / (time.perf_counter() - began))
+    return found
+
+
+def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
+    """Train by `plain` in the layout and precision `form`; seconds from the first look at the folder to the last
+    validation, and the accuracies of the averaged weights."""
+    began = time.perf_counter()
+    torch.manual_seed(plain.seed)
+    shape = torch.channels_last if form.startswith("channels_last") else torch.contiguous_format
+    bf16 = form.endswith("bf16")
+    normal = transforms.Normalize(plain.mean, plain.std)
+    strong = transforms.TrivialAugmentWide() if plain.augmentation == "trivial" else transforms.RandAugment(2, 7)
+    steps = [transforms.RandomResizedCrop(plain.image, plain.crop_area, interpolation=BICUBIC),
+             transforms.RandomHorizontalFlip(), strong, transforms.ToTensor(), normal]  # fmt: skip
+    train = ImageFolder(str(photos / "train"), transforms.Compose(steps))
+    loader = DataLoader(train, plain.batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
+    net = timm.create_model(plain.network, num_classes=len(train.classes))
+    if plain.weights:
+        body = {k: v for k, v in plain.weights.items() if not k.startswith("classifier.")}
+        missing = net.load_state_dict(body, strict=False)
+        assert all(k.startswith("classifier.") for k in missing.missing_keys), missing
+    net.to(memory_format=shape).train()
+    ema = ModelEmaV3(net, decay=plain.ema, use_warmup=True)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=plain.lr, weight_decay=plain.weight_decay)
+    total = plain.epochs * len(loader)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, plain.lr, total_steps=total, pct_start=plain.warmup)
+    criterion = nn.CrossEntropyLoss(label_smoothing=plain.smoothing)
+    step = 0
+    for _ in range(plain.epochs):
+        for images, labels in loader:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                logits = net(images.contiguous(memory_format=shape))
+            loss = criterion(logits.float(), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            cycle.step()
+            step += 1
+            ema.update(net, step=step)
+    accuracy = evaluate(ema.module, photos / "validation", plain, shape, bf16)
+    seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "validation": accuracy,
+        "test": evaluate(ema.module, photos / "test", plain, shape, bf16),
+    }
+
+
+@torch.inference_mode()
+def evaluate(net: nn.Module, folder: Path, plain: Plain, shape: torch.memory_format, bf16: bool) -> float:
+    steps = [transforms.Resize(int(plain.image / 0.875), BICUBIC), transforms.CenterCrop(plain.image),
+             transforms.ToTensor(), transforms.Normalize(plain.mean, plain.std)]  # fmt: skip
+    photos = ImageFolder(str(folder), transforms.Compose(steps))
+    net.eval()
+    right = 0
+    for images, labels in DataLoader(photos, 64, num_workers=2):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            right += int((net(images.contiguous(memory_format=shape)).argmax(1) == labels).sum())
+    return right / len(photos)
