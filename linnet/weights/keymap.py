@@ -5,7 +5,9 @@ its norm on the right. Every kind of block stands in it once; `{...}` is filled 
 transposed; a 1 x 1 convolution that is a linear layer here only gains or loses its two last axes.
 
 Sources: timm models/_efficientnet_builder.py and _efficientnetv2 names, torchvision models/{efficientnet, mobilenetv2,
-mobilenetv3, mnasnet}.py, lukemelas/EfficientNet-PyTorch model.py; each table is run in tests/weights/test_keymap.py.
+mobilenetv3, mnasnet}.py, lukemelas/EfficientNet-PyTorch model.py. The tables of timm and torchvision are held against
+those libraries in tests/weights/test_keymap.py; efficientnet_pytorch's against Lite0's file in test_pretrained.py, which
+has no gates: those two of its lines are from the source alone.
 """
 
 from __future__ import annotations
