@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from importlib import import_module
 from itertools import groupby
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ..errors import SettingError, did_you_mean
 from .operator import (
@@ -29,6 +28,7 @@ from .operator import (
     Style,
     shape,
 )
+from .read import read
 from .scale import Scaling
 
 __all__ = [
@@ -59,6 +59,10 @@ class Stage:
     channels: int = 0
     layers: int = 1
     stride: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.ops:
+            raise SettingError("A row with an empty cycle of operators has nothing to build: give one or more.")
 
     @property
     def ops(self) -> tuple[Operator, ...]:
@@ -136,7 +140,7 @@ class Arch:
                 cin, size = layer.cout, layer.out_size
 
     def features(self, image: int | None = None, *, output_stride: int = 0) -> tuple[tuple[str, int, int], ...]:
-        """(tap, channels, reduction) of every feature map that `features_only` returns, from large to small.
+        """(tap, channels, reduction) of every feature map that `Net.features` returns, from large to small.
 
         Tokens count as a map with other tokens before it. A tap is a row ("stages.5"), a layer ("stages.5.0") or a
         part of one ("stages.5.0.expand").
@@ -185,11 +189,11 @@ class Arch:
     def scaled(self, name: str = "", *, width: float = 1.0, depth: float = 1.0, image: int | None = None) -> Arch:
         """The same table with other numbers, by the family's own policy (Tan & Le 2019, section 3.3).
 
-        Raises SettingError for multipliers that are not positive.
+        Raises SettingError for multipliers that are not above 0 and at most 100.
         """
-        for what, value in (("width", width), ("depth", depth), ("image", image or self.image)):
-            if not value > 0:
-                raise SettingError(f"{what} is {value}: give a number above 0.")
+        for what, value, most in (("width", width, 100), ("depth", depth, 100), ("image", image or self.image, 10**6)):
+            if not 0 < value <= most:
+                raise SettingError(f"{what} is {value}: give a number above 0, at most {most:,}.")
         rule, last = self.scaling, len(self.stages) - 1
         first: dict[int, Layer] = {}
         for row, layer in self.layers():
@@ -226,48 +230,9 @@ class Arch:
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Arch:
-        """Raises SettingError for an operator or a key that is not known."""
-        try:
-            rest = dict(value)
-            return Arch(
-                name=str(rest.pop("name")),
-                image=int(rest.pop("image")),
-                stem=tuple(_stage(s) for s in rest.pop("stem")),
-                stages=tuple(_stage(s) for s in rest.pop("stages")),
-                head=tuple(_operator(op) for op in rest.pop("head")),
-                style=Style(**rest.pop("style", {})),
-                scaling=Scaling(**rest.pop("scaling", {})),
-                taps=tuple(rest.pop("taps", ())),
-                **rest,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise SettingError(f"This is not the description of a network ({error}).") from error
+        """Raises SettingError for an operator, a key or a value that is not allowed."""
+        return read(Arch, value)
 
 
 def _reduced(reduction: int, before: Size, after: Size) -> int:
     return reduction * max(1, round(before[0] / after[0])) if len(before) == len(after) == 2 else reduction
-
-
-def _frozen(value: Any) -> Any:
-    """JSON's lists are tuples here, at every depth."""
-    return tuple(_frozen(v) for v in cast("list[Any]", value)) if isinstance(value, list) else value
-
-
-def _operator(value: Mapping[str, Any]) -> Operator:
-    arguments = {k: _frozen(v) for k, v in value.items()}
-    name = arguments.pop("op")
-    if name not in Operator.known:
-        import_module("linnet.arch.names")  # the families' operators, where nothing has asked for them yet
-    if name not in Operator.known:
-        raise SettingError(
-            f"The operator {name!r} is not known here.{did_you_mean(str(name), Operator.known)}"
-            " If it is from a package of your own, import that package first."
-        )
-    return Operator.known[name](**arguments)
-
-
-def _stage(value: Mapping[str, Any]) -> Stage:
-    arguments = dict(value)
-    op = arguments.pop("op")
-    ops = tuple(_operator(o) for o in cast("list[Any]", op)) if isinstance(op, list) else _operator(op)
-    return Stage(ops, **arguments)

@@ -82,7 +82,7 @@ def test_a_cycle_of_operators_stays_a_cycle() -> None:
     arch = replace(find("mobilenetv1_100"), stages=(Stage(turns, 64, 4, 2),))
     deeper = arch.scaled(depth=1.5)
     assert deeper.stages == (Stage(turns, 64, 6, 2),)
-    assert [str(layer.op) for _, layer in deeper.layers()][1:7] == ["SepConv", "SepConv(k=5)"] * 3
+    assert [str(layer.op) for _, layer in deeper.layers()][1:7] == ["SepConv(k=3)", "SepConv(k=5)"] * 3
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": -1}, {"image": -224}])
@@ -95,3 +95,9 @@ def test_compound_coefficients_are_the_papers() -> None:
     depth, width, image = compound(1)
     assert depth * width**2 * image**2 == pytest.approx(2, abs=0.1)  # Tan & Le 2019, equation 3
     assert compound(0) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("wrong", [{"width": float("inf")}, {"depth": float("nan")}, {"width": 101}, {"depth": 0}])
+def test_multipliers_are_finite_and_not_absurd(wrong: dict[str, float]) -> None:
+    with pytest.raises(SettingError, match="above 0, at most 100"):
+        find("efficientnet_b0").scaled(**wrong)  # type: ignore[arg-type]
