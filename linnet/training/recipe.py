@@ -11,13 +11,16 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
 from ..errors import SettingError
 from ..files import write_json
 from .setting import Above0, Checked, Count, From0, Image, Limit, Share, Switch, Text, UpTo1, Whole, setting, shown
+
+if TYPE_CHECKING:
+    from ..arch.spec import Arch
 
 
 @setting
@@ -137,7 +140,7 @@ class Recipe(Checked):
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     workers: Literal["auto"] | Annotated[int, Field(strict=True, ge=0, le=256)] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1024)] = "auto"
-    seed: Whole = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 0  # as large as torch's generators take
     save_minutes: Above0 = 10.0  # a checkpoint at least so often, beside the one after each epoch
 
     @model_validator(mode="after")
@@ -145,7 +148,13 @@ class Recipe(Checked):
         from ..arch.names import find
         from ..arch.spec import Arch
 
-        rows = len((find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)).rows)
+        arch = find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)
+        _walk(arch, min(phase.image for phase in self.phases))
+        if self.pretrained is not None:
+            from ..weights.pretrained import check_pretrained
+
+            check_pretrained(self.pretrained, arch)
+        rows = len(arch.rows)
         for i, phase in enumerate(self.phases):
             if phase.freeze >= rows:
                 raise SettingError(
@@ -276,6 +285,26 @@ def progressive(
         )
         for i in range(stages)
     )
+
+
+def _walk(arch: Arch, image: int) -> None:
+    """Raises: SettingError for a network whose rows do not fit each other at this image, or that does not classify."""
+    where, names = f"recipe: arch {arch.name!r}", arch.row_names
+    if not arch.classes:
+        raise SettingError(f"{where}: its head has no classifier with classes. Add one, such as Classifier().")
+    size: tuple[int, ...] = (image, image)
+    try:
+        for row, layer in arch.layers(image):
+            size = layer.out_size
+            if layer.cout < 1 or min(size, default=1) < 1:
+                raise SettingError(
+                    f"{where}: {names[row]} gives {layer.cout} channels of {size} at {image} pixels; at least 1 of each"
+                    " is needed. Change this row, or the images' size."
+                )
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise SettingError(f"{where}: its rows do not fit each other at {image} pixels ({error}).") from error
+    if size:
+        raise SettingError(f"{where}: it ends in a map of {size}, not in a vector. Its head needs Pool().")
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,16 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arch.names import find
-from ..arch.spec import Style
+from ..arch.spec import Arch, Style
 from ..data.preprocess import Preprocess
 from ..errors import SettingError, WeightsError
 from ..files import cache_folder, sha256_file
 from .convert import read_pickle
-from .keymap import to_linnet
-from .model import Model, read_model, write_model
+
+if TYPE_CHECKING:
+    from .model import Model  # no torch here: a recipe asks what is offered
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,10 @@ def load_pretrained(name: str) -> Model:
     The first call converts the file to safetensors in the cache (some seconds); later ones read that alone.
     Raises: SettingError when none are offered, WeightsError when they are not installed or not the ones that we know.
     """
-    key = _key(name)
-    if key is None:
-        raise SettingError(
-            f"There are no pretrained weights for {name}; there are for {', '.join(offered())}."
-            " Choose one of these, or train from scratch."
-        )
+    from .keymap import to_linnet
+    from .model import Model, read_model, write_model
+
+    key = _offered_key(name)
     weights = OFFERED[key]
     arch = find(key.partition(".")[0])
     if weights.style is not None:
@@ -122,6 +121,29 @@ def load_pretrained(name: str) -> Model:
     )
     write_model(kept, model)
     return read_model(kept)
+
+
+def check_pretrained(name: str, arch: Arch) -> None:
+    """Raises: SettingError when no weights are offered under this name, or when they are of other rows than `arch`'s.
+
+    Style and number of classes may differ: the weights bring their style, and a new classifier is trained.
+    """
+    theirs = find(_offered_key(name).partition(".")[0]).with_classes(arch.classes)
+    if (theirs.stem, theirs.stages, theirs.head) != (arch.stem, arch.stages, arch.head):
+        raise SettingError(
+            f"The pretrained weights {name} do not fit {arch.name}: they are of another network. Choose weights of"
+            " its own, or train from scratch."
+        )
+
+
+def _offered_key(name: str) -> str:
+    key = _key(name)
+    if key is None:
+        raise SettingError(
+            f"There are no pretrained weights for {name}; there are for {', '.join(offered())}."
+            " Choose one of these, or train from scratch."
+        )
+    return key
 
 
 def _key(name: str) -> str | None:

@@ -9,12 +9,14 @@ import time
 
 import pytest
 
+from linnet.arch.names import find
 from linnet.errors import SettingError
 from linnet.training.recipe import AdamW, Constant, Cosine, Phase, Recipe, RmsProp, Sgd, Step, progressive
 
 WHOLE = Recipe(
     photos="photos",
-    pretrained="mobilenetv3_small_100",
+    arch="tf_efficientnet_lite0",
+    pretrained="tf_efficientnet_lite0.in1k",
     phases=progressive(8, stages=2, mixup=(0, 0.2)),
     optimizer=RmsProp(),
     schedule=Step(),
@@ -24,6 +26,8 @@ WHOLE = Recipe(
     workers=2,
     threads=1,
 )
+
+OWN = json.loads(json.dumps(find("efficientnet_b0").to_json() | {"name": "mine"}))
 
 
 def places(value, path=()):
@@ -80,8 +84,36 @@ def mutants():
         (("schedule", "warmup"), 8.0, "warmup"),
         (("validation",), 0.95, "leave nothing"),
         (("seed",), 1.5, "seed"),
+        (("seed",), 2**63, "seed"),
+        (("pretrained",), "nonsense", "No network is called 'nonsense'"),
+        (("pretrained",), "efficientnet_b7", "no pretrained weights for efficientnet_b7"),
+        (("arch",), "efficientnet_b0", "do not fit efficientnet_b0"),
         (("preprocess",), {"immage": 3}, "immage"),
     ]:
+        yield f"{value} at {path}", at(path, lambda p, n, value=value: p.__setitem__(n, value)), (said,)
+    plain = {**plain, "arch": OWN, "pretrained": None}
+    for path, value, said in [
+        (("name",), 3, "name is 3"),
+        (("image",), -5, "image is -5"),
+        (("init",), "foo", "'fan_out'"),
+        (("style", "act"), "swish", "'silu'"),
+        (("style", "eps"), "1e-3", "style.eps is '1e-3'"),
+        (("scaling",), [], "scaling"),
+        (("stem", 0, "op"), "Conv", "names its operator"),
+        (("stem", 0, "op", "k"), 2, "no middle"),
+        (("stages", 1, "stride"), 0, "stages.1.stride is 0"),
+        (("stages", 1, "channels"), "16", "stages.1.channels is '16'"),
+        (("stages", 1, "channels"), 0, "stages.1 gives 0 channels"),
+        (("stages", 1, "layers"), 10**9, "stages.1.layers"),
+        (("stages", 1, "op", "k"), [3], "stages.1.op.k"),
+        (("stages", 1, "op", "op"), "MBconv", "'MBConv'"),
+        (("stages", 6, "op"), {"op": "Conv", "k": 9, "pad": 0}, "stages.6 gives 320 channels of (-4, -4)"),
+        (("head",), [{"op": "Pool"}], "no classifier"),
+        (("head", 3, "classes"), 0, "no classifier"),
+        (("head",), [{"op": "Conv", "c": 8}, {"op": "Dropout"}, {"op": "Pool", "kind": "flatten"},
+                     {"op": "Pool", "kind": "flatten"}, {"op": "Classifier"}], "do not fit each other"),
+    ]:  # fmt: skip
+        path = ("arch", *path)
         yield f"{value} at {path}", at(path, lambda p, n, value=value: p.__setitem__(n, value)), (said,)
 
 
@@ -91,6 +123,9 @@ MUTANTS = list(mutants())
 def test_there_are_200_mutants_and_the_recipe_itself_is_fine():
     assert len(MUTANTS) >= 200
     assert Recipe.from_json(json.loads(json.dumps(WHOLE.to_json()))) == WHOLE
+    assert Recipe(arch=OWN).arch == OWN
+    lite = find("tf_efficientnet_lite0").with_classes(7).to_json() | {"name": "mine"}
+    assert Recipe(arch=lite, pretrained="tf_efficientnet_lite0").pretrained  # the rows count, not the name
 
 
 def test_every_mutant_is_refused_in_one_line_with_the_nearest_name():
@@ -166,6 +201,7 @@ def test_a_wrong_recipe_costs_half_a_second_and_no_torch(tmp_path):
         "try: linnet.train(Path('photos'), recipe=Path(sys.argv[1]))\n"
         "except linnet.LinnetError as error: assert 'seed' in str(error), error\n"
         "else: raise SystemExit('taken')\n"
+        "linnet.training.recipe.Recipe(arch='tf_efficientnet_lite0', pretrained='tf_efficientnet_lite0')\n"
         "assert 'torch' not in sys.modules\n"
         "print(time.process_time() - began)\n"
     )
