@@ -267,3 +267,25 @@ def write_corpus(folder: Path) -> dict[str, Wanted]:
         (odd / "locked.jpg").chmod(0)
         wanted["locked.jpg"] = Wanted("quarantined", "cannot be read (Permission denied)")
     return wanted
+
+
+def write_messy(root: Path) -> dict[str, Wanted]:
+    """The folder as a person has it, into `root`: 60 good pictures of each of three classes and 16 odd things.
+
+    Gives {path below root: Wanted} of the odd files.
+    """
+    files = contents()
+    odd = {
+        "cat": ["zero_bytes.jpg", "half.jpg", "page.jpg", "ink.jpg", ".DS_Store"],
+        "dog": ["deep_grey.png", "orientation_6.jpg", "moving.gif", "png_named.jpg", "Thumbs.db"],
+        "owl": ["clear.png", "several.jpg", "broken_exif.jpg", "labels.txt"],
+    }
+    for c, (label, names) in enumerate(odd.items()):
+        (root / label).mkdir(parents=True)
+        for n in range(60):
+            picture(10_000 + 60 * c + n, 24, 18).save(root / label / f"{n}.jpg")
+        for name in names:
+            (root / label / name).write_bytes(files[name][0])
+    (root / "__MACOSX").mkdir()
+    (root / "empty").mkdir()
+    return {f"{label}/{name}": files[name][1] for label, names in odd.items() for name in names}

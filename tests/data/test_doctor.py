@@ -57,18 +57,9 @@ def test_text_and_json_name_every_bad_file(corpus, diagnosis):
     assert value["sizes"]["width"] == {"min": 1, "median": 60, "max": 9400}
 
 
-def test_the_messy_folder_of_180_good_and_16_odd_ones(make_photos, nasty):
-    root = make_photos({"cat": 60, "dog": 60, "owl": 60, "empty": 0})
-    files = nasty.contents()
-    odd = {
-        "cat": ["zero_bytes.jpg", "half.jpg", "page.jpg", "ink.jpg", ".DS_Store"],
-        "dog": ["deep_grey.png", "orientation_6.jpg", "moving.gif", "png_named.jpg", "Thumbs.db"],
-        "owl": ["clear.png", "several.jpg", "broken_exif.jpg", "labels.txt"],
-    }
-    for label, names in odd.items():
-        for name in names:
-            (root / label / name).write_bytes(files[name][0])
-    (root / "__MACOSX").mkdir()
+def test_the_messy_folder_of_180_good_and_16_odd_ones(tmp_path, nasty):
+    root = tmp_path / "photos"
+    nasty.write_messy(root)
     diagnosis = examine(root)
     assert sum(map(len, diagnosis.photos.splits.values())) == 180 + 8
     assert {finding.path: finding.reason.partition(":")[0] for finding in diagnosis.quarantined()} == {
