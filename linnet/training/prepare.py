@@ -100,7 +100,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         if first:
             load_body(net, first)
             preprocess, facts = first.preprocess, dict(first.facts)
-        recipe, measured = resolve(recipe, net.to(device), preprocess, device)
+        recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train))
         recipe.save(folder / "recipe.json")
         write_json(folder / "environment.json", {**describe(device), "weights": facts})
     assert recipe.preprocess is not None
@@ -142,9 +142,12 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
 
 
 def resolve(
-    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device
+    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device, photos: int
 ) -> tuple[Recipe, tuple[measure.Candidate, ...]]:
-    """The recipe without "auto": cores counted, format and precision measured where the most work will be."""
+    """The recipe without "auto": cores counted, format and precision measured where the most work will be.
+
+    `photos` to train on: a batch is never larger.
+    """
     cores = min(available_cores(), torch.get_num_threads())
     threads = cores if recipe.threads == "auto" else recipe.threads
     workers = default_workers(device, cores) if recipe.workers == "auto" else recipe.workers
@@ -157,7 +160,7 @@ def resolve(
     chosen, measured = measure.choose(
         net,
         image=phase.image,
-        batch=phase.batch,
+        batch=min(phase.batch, photos),
         classes=net.arch.classes,
         device=device,
         memory_format=recipe.memory_format,
@@ -213,8 +216,11 @@ def normaliser(preprocess: Preprocess, device: torch.device, memory_format: str)
 
 
 def hash_photos(photos: Photos) -> str:
-    """SHA-256 over the classes and the training photos' content in their order, not over where they lie."""
+    """SHA-256 over the classes and the content, in their order, of the photos that a run trains on and chooses its
+    best epoch by; not over where they lie."""
     digest = hashlib.sha256(json.dumps(photos.classes).encode())
-    for photo in photos.train:
-        digest.update(f"{photo.digest} {photo.label}\n".encode())
+    for split, members in (("train", photos.train), ("validation", photos.validation)):
+        digest.update(f"{split}\n".encode())
+        for photo in members:
+            digest.update(f"{photo.digest} {photo.label}\n".encode())
     return digest.hexdigest()

@@ -55,16 +55,24 @@ def test_auto_is_measured_where_most_of_the_work_is(tiny_arch, tiny_recipe, monk
         precision="auto", memory_format="auto", workers="auto", threads="auto",
         phases=(Phase(epochs=10, image=64, batch=16), Phase(epochs=1, image=128, batch=8)),
     )  # fmt: skip
-    resolved, _ = resolve(recipe, build(tiny_arch), Preprocess(crop=1.0), CPU)
+    resolved, _ = resolve(recipe, build(tiny_arch), Preprocess(crop=1.0), CPU, 99)
     assert (seen["image"], seen["batch"], seen["memory_format"], seen["precision"]) == (64, 16, "auto", "auto")
     assert (resolved.precision, resolved.memory_format) == ("bf16", "channels_last")
     assert isinstance(resolved.workers, int)
     assert isinstance(resolved.threads, int)
     assert resolved.preprocess == Preprocess(crop=1.0, image=128).to_json()
     chosen = dataclasses.replace(recipe, eval_image=96, preprocess={"crop": 0.9})
-    assert (
-        resolve(chosen, build(tiny_arch), Preprocess(), CPU)[0].preprocess == Preprocess(image=96, crop=0.9).to_json()
-    )
+    resolved, _ = resolve(chosen, build(tiny_arch), Preprocess(), CPU, 99)
+    assert resolved.preprocess == Preprocess(image=96, crop=0.9).to_json()
+
+
+def test_what_is_measured_is_the_batch_that_will_be_trained(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
+    batches = []
+    choose = module.measure.choose
+    monkeypatch.setattr(module.measure, "choose", lambda *a, **k: batches.append(k["batch"]) or choose(*a, **k))
+    few = dataclasses.replace(tiny_photos, train=tiny_photos.train[:5])
+    prepare(tiny_recipe, few, tmp_path, resume=False, progress=quiet).log.close()
+    assert batches == [5]
 
 
 def test_workers_leave_a_single_core_alone():
@@ -90,6 +98,8 @@ def test_photos_are_known_by_content_order_and_classes(tiny_photos):
         {"train": tiny_photos.train[::-1]},
         {"train": tiny_photos.train[1:]},
         {"classes": ("a", "b", "c")},
+        {"validation": tiny_photos.validation[1:]},
+        {"train": (), "validation": tiny_photos.train + tiny_photos.validation},
         {"train": (dataclasses.replace(tiny_photos.train[0], label=2), *tiny_photos.train[1:])},
     ):
         assert hash_photos(dataclasses.replace(tiny_photos, **other)) != known
@@ -104,6 +114,7 @@ def test_pretrained_weights_are_taken_all_but_the_classifier(tiny_recipe, tiny_p
     state = build(arch).state_dict()
     model = Model(arch, (), Preprocess(mean=(0.5,) * 3), state, {"licence": "Apache-2.0"})
     monkeypatch.setattr(module, "find_weights", lambda name: model)
+    monkeypatch.setattr("linnet.weights.pretrained.check_pretrained", lambda name, arch: None)  # they are offered
     recipe = dataclasses.replace(tiny_recipe, pretrained="tiny")
     r = prepare(recipe, tiny_photos, tmp_path, resume=False, progress=quiet)
     r.log.close()
