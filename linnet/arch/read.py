@@ -13,10 +13,13 @@ from ..errors import SettingError, did_you_mean
 from .operator import Operator
 
 # The least value of the numbers that tables are made of; an operator of a user's own may bring others.
-LEAST: dict[str, int] = dict.fromkeys(("image", "layers", "stride", "k", "groups", "heads", "tokens", "divisor", "exp"), 1)
-LEAST |= dict.fromkeys(("channels", "c", "pad", "se", "classes", "momentum", "guard"), 0)
+LEAST: dict[str, int] = {
+    **dict.fromkeys(("image", "layers", "stride", "k", "groups", "heads", "tokens", "divisor", "exp"), 1),
+    **dict.fromkeys(("channels", "c", "pad", "se", "classes", "momentum", "guard"), 0),
+}
 ABOVE0 = ("t", "eps")
-MOST: dict[str, int] = {"layers": 10_000, "": 1_000_000}  # each layer is built: a slip of the keyboard must not fill the memory
+# Each layer is built: a slip of the keyboard must not fill the memory.
+MOST: dict[str, int] = {"layers": 10_000, "": 1_000_000}
 SAID = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "null"}
 
 
@@ -44,10 +47,10 @@ def read(hint: Any, value: Any, where: str = "") -> Any:
 
 
 def _operator(value: Any, where: str) -> Operator:
-    if not isinstance(value, Mapping) or not isinstance(value.get("op"), str):
+    arguments = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else {}
+    name = arguments.pop("op", None)
+    if not isinstance(name, str):
         raise _refusal(where, value, 'an object that names its operator, such as {"op": "Conv", "k": 3}')
-    arguments = dict(cast("Mapping[str, Any]", value))
-    name = arguments.pop("op")
     if name not in Operator.known:
         import_module("linnet.arch.names")  # the families' operators, where nothing has asked for them yet
     if name not in Operator.known:
