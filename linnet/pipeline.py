@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +71,7 @@ def fit(
     image: int | None = None,
     batch: int | None = None,
     lr: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     workers: int | None = None,
     out: Path | None = None,
     resume: Path | None = None,
@@ -95,14 +98,14 @@ def fit(
     from .training.start import first_recipe
 
     began = time.monotonic()
-    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "workers": workers}
+    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers}
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
         if given or from_scratch or out:
             named = next(iter(given), "from_scratch" if from_scratch else "out").replace("_", "-")
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
-    first_recipe(seed=seed, from_scratch=True, **{"arch": DEFAULT, **given})  # a wrong flag fails before any work
+    first_recipe(from_scratch=True, **{"arch": DEFAULT, **given})  # a wrong flag fails before any work
     if arch is None:
         given["arch"], note = choose_arch(from_scratch=from_scratch)
         say(note)
@@ -112,7 +115,7 @@ def fit(
     if photos is None:
         say("No photos given: these are pictures that Linnet draws itself. `linnet fit PHOTOS` takes yours.")
         photos = sample_photos()
-    return finish(*train_on(Path(photos), given, seed=seed, from_scratch=from_scratch, out=out), began)
+    return finish(*train_on(Path(photos), given, from_scratch=from_scratch, out=out), began)
 
 
 def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
@@ -129,22 +132,30 @@ def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
     )
 
 
-def train_on(
-    root: Path, given: dict[str, Any], *, seed: int, from_scratch: bool, out: Path | None
-) -> tuple[Path, Photos]:
-    """Look at the photos and train; gives the run's folder and the good photos."""
+def train_on(root: Path, given: dict[str, Any], *, from_scratch: bool, out: Path | None) -> tuple[Path, Photos]:
+    """Look at the photos and train; gives the run's folder and the good photos.
+
+    Raises: DataError when there are too few photos to set some aside and measure on them.
+    """
+    from .errors import DataError
     from .training.start import first_recipe, look_at, new_run
 
+    root = root.absolute()  # a run finds its photos again from wherever it is gone on with
     diagnosis = look_at(root)
-    recipe: Recipe = first_recipe(
-        seed=seed, from_scratch=from_scratch, photos=len(diagnosis.photos.train), root=str(root), **given
-    )
+    photos = diagnosis.photos
+    if not photos.validation and not photos.test:
+        raise DataError(
+            f"{root}: {len(photos.train)} photos are too few to set some aside, so nothing could be measured."
+            " Give at least 3 different photos of each class; 30 is a beginning, 300 is good."
+        )
+    recipe: Recipe = first_recipe(from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given)
     folder = new_run(out or Path("runs") / (root.stem or "photos"), diagnosis)
 
     from .training.loop import run
 
-    run(recipe, diagnosis.photos, folder)
-    return folder, diagnosis.photos
+    with going_on_with_fit():
+        run(recipe, photos, folder)
+    return folder, photos
 
 
 def go_on(folder: Path, root: Path | None) -> tuple[Path, Photos]:
@@ -155,34 +166,52 @@ def go_on(folder: Path, root: Path | None) -> tuple[Path, Photos]:
 
     from .training.loop import run
 
-    run(None, photos, folder, resume=True)
+    with going_on_with_fit():
+        run(None, photos, folder, resume=True)
     return folder, photos
+
+
+@contextmanager
+def going_on_with_fit() -> Iterator[None]:
+    """A training that is stopped says how to go on; here that is `fit`, which makes the rest too."""
+    from .training.stop import TrainingStopped
+
+    try:
+        yield
+    except TrainingStopped as stopped:
+        raise TrainingStopped(str(stopped).replace("linnet train --resume", "linnet fit --resume")) from None
 
 
 def finish(folder: Path, photos: Photos, began: float) -> Fitted:
     """From a trained run to its bundle and report: evaluate on photos it has not seen, export, prove, report."""
-    from .deploy.bundle import SUFFIX, free_place
+    from .deploy.bundle import free_place
     from .deploy.export import export_model
     from .evaluation.evaluate import evaluate_model
     from .explanation.report import report
     from .files import write_json
+    from .training.recipe import Recipe
     from .weights.model import read_model
 
+    workers = Recipe.load(folder / "recipe.json").workers
+    assert workers != "auto"
     model = read_model(folder)
     split = "test" if photos.test else "validation"
     if split == "validation":
         say(
             "There are no test photos: the accuracy is on the validation photos, which chose the epoch, and a bit high."
         )
-    found = evaluate_model(model, photos, name=str(folder), split=split)
+    found = evaluate_model(model, photos, name=str(folder), split=split, workers=workers)
     write_json(folder / "predictions.json", found.to_json())
     counts = {name: count(members, photos.classes) for name, members in photos.splits.items()}
-    bundle = export_model(
-        model, photos, free_place(folder, folder.name), name=folder.name, split=split, counts=counts,
-        trained_on=frozenset(photo.digest for photo in photos.train),
-    )  # fmt: skip
-    page = report(folder)
-    assert bundle.folder.name.endswith(SUFFIX)
+    name = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-.")[:64] or model.arch.name
+    place, learnt = free_place(folder, name), frozenset(photo.digest for photo in photos.train)
+    try:
+        bundle = export_model(
+            model, photos, place, name=place.name.removesuffix(".linnet"), split=split, most=10_000, workers=workers,
+            trained_on=learnt, counts=counts,
+        )  # fmt: skip
+    finally:
+        page = report(folder)  # without a proof too: it says what was learnt
     return Fitted(
         run=folder,
         bundle=bundle.folder,

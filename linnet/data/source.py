@@ -37,6 +37,7 @@ class Photos:
     validation: tuple[Photo, ...]
     test: tuple[Photo, ...]
     findings: tuple[Finding, ...]
+    was_split: bool = False  # validation was cut from train, since the user had made none
 
     @property
     def splits(self) -> dict[str, tuple[Photo, ...]]:
@@ -74,7 +75,8 @@ def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float
             empty = f"{split} has no photo that can be used: mend it, or take it away to have one cut from train"
             listing.find(listing.root, "problem", empty)
     findings = tuple(sorted(listing.findings, key=lambda finding: (finding.path, finding.verdict, finding.reason)))
-    return Photos(listing.root, classes, findings=findings, **{split: tuple(photos[split]) for split in SPLITS})
+    parts = {split: tuple(photos[split]) for split in SPLITS}
+    return Photos(listing.root, classes, findings=findings, was_split="validation" not in listing.splits, **parts)
 
 
 def _classes(listing: Listing) -> tuple[str, ...]:

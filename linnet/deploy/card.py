@@ -83,7 +83,7 @@ def model_card(
         high=100 * metrics.top1_interval[1],
         n=metrics.n,
         split=split,
-        held_out=", read once, at the end" if split == "test" else ", by which its weights were also chosen",
+        held_out=", which chose nothing" if split == "test" else ", by which its weights were also chosen",
         f1=100 * metrics.macro_f1,
         calibration=100 * metrics.calibration_error,
         rows="\n".join(

@@ -117,7 +117,7 @@ def prove(
         raise ProofError(
             f"{candidate.runtime} {candidate.precision} does not answer as the network does, so it is not in the bundle:"
             f" logits differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
-            f" {tolerance.logit_difference:g} of that), {int((~found.same).sum())} of {len(found.same)} photos get another"
+            f" {found.allowed(tolerance):.3g}), {int((~found.same).sum())} of {len(found.same)} photos get another"
             f" first answer. {worst}Please report this with the network's name."
         )
     chosen = [photos[i] for i in kept]
@@ -159,16 +159,19 @@ class Comparison:
     largest: float  # the network's largest logit
     same: np.ndarray  # bool [n]: whether the first answer is the same
 
+    def allowed(self, tolerance: Tolerance) -> float:
+        return max(tolerance.logit_difference * self.spread, tolerance.rounding * self.largest)
+
     def within(self, tolerance: Tolerance) -> bool:
-        allowed = max(tolerance.logit_difference * self.spread, tolerance.rounding * self.largest)
-        return self.difference <= allowed and float(self.same.mean()) >= tolerance.agreement
+        return self.difference <= self.allowed(tolerance) and float(self.same.mean()) >= tolerance.agreement
 
 
 def compare(a: np.ndarray, b: np.ndarray) -> Comparison:
     """Network's logits `a` and runtime's logits `b`."""
     a = a.astype(np.float64)
     centred = a - a.mean(1, keepdims=True)
-    centred -= centred.mean(0)
+    if len(a) > 1:  # one photo has nothing in common with others
+        centred -= centred.mean(0)
     spread, largest = float(np.sqrt((centred**2).mean())), float(np.abs(a).max())
     if a.shape != b.shape or not np.isfinite(b).all():
         return Comparison(float("inf"), spread, largest, np.zeros(len(a), bool))

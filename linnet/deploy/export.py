@@ -61,7 +61,7 @@ def export(
             f"{run}: {gone}, and a bundle is only made with a proof on real photos. Say where they are:"
             f" linnet export {run} --photos FOLDER"
         )
-    shares, trained_on = training_of(home)
+    shares, trained_on = training_of(home, model.facts)
     source = find_photos(root, **shares)
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(

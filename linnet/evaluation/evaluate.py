@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,7 +239,7 @@ def evaluate(
 
     check_split(split)
     found = read_model(model)
-    shares, trained_on = training_of(Path(model))
+    shares, trained_on = training_of(Path(model), found.facts)
     source = find_photos(photos, **shares)
     return evaluate_model(
         found, source, name=str(model), split=split, image=image, batch=batch, workers=workers, trained_on=trained_on
@@ -263,7 +263,7 @@ def evaluate_model(
     from .metrics import measure
 
     chosen = photos_of(photos, split, model.classes)
-    preprocess = model.preprocess.at(image) if image else model.preprocess
+    preprocess = model.preprocess if image is None else model.preprocess.at(image)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with shown_progress(len(chosen)) as progress:
         answers = predict_logits(
@@ -326,6 +326,12 @@ def notes_on(
     absent = sorted(set(range(len(classes))) - {photo.label for photo in chosen})
     if absent:
         notes.append(f"No photos of {listed([classes[c] for c in absent])}: nothing is measured for them.")
+    whole = sum(len(part) for part in photos.splits.values())
+    if photos.was_split and split != "all":
+        notes.append(
+            f"The folder has no split folders: {split!r} is {len(chosen):,} of its {whole:,} photos, chosen by content."
+            " For all of them: --split all."
+        )
     seen = sum(photo.digest in trained_on for photo in chosen)
     if seen:
         notes.append(f"{seen:,} of these {len(chosen):,} photos were trained on: the figures are too good.")
@@ -334,10 +340,13 @@ def notes_on(
     return tuple(notes)
 
 
-def training_of(model: Path) -> tuple[dict[str, float], frozenset[str]]:
-    """How a run split its photos (shares for find_photos) and the digests of those it trained on; empty if unknown."""
+def training_of(model: Path, facts: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[str]]:
+    """How a run split its photos (shares for find_photos) and the digests of those it trained on; empty if unknown.
+
+    `facts` are the model's: a bundle has its recipe there.
+    """
     try:
-        recipe = json.loads((model / "recipe.json").read_text(encoding="utf-8"))
+        recipe = facts.get("recipe") or json.loads((model / "recipe.json").read_text(encoding="utf-8"))
         shares = {name: float(recipe[name]) for name in ("validation", "test") if name in recipe}
     except (OSError, ValueError, TypeError):
         shares = {}

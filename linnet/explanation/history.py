@@ -62,7 +62,7 @@ def training(run: RunFolder) -> Values:
             [number(i), *(plain(phase[key]) if finite(phase.get(key)) else NONE for key in shown)]
             for i, phase in enumerate(phases, 1)
         ],
-        "off": [PHASE[key] for key in off if key != "lr_factor"],
+        "off": [PHASE[key] for key in off if key not in ("lr_factor", "freeze")],
         "measured": [
             (_layout(note), number(note.get("images_per_second")))
             for note in run.notes

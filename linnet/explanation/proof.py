@@ -230,8 +230,8 @@ def surroundings(run: RunFolder) -> Values:
 
 
 def commands(run: RunFolder) -> list[tuple[str, str]]:
-    """(what for, command); names are quoted as a shell needs it, without the folders above them."""
-    name = shlex.quote(run.path.resolve().name)
+    """(what for, command); names are quoted as a shell needs it, without the folders above the working one."""
+    name = shlex.quote(run.path.resolve().name if run.path.is_absolute() else str(run.path))
     photos = shlex.quote(PurePath(str(run.recipe.get("photos") or run.data.get("root") or "PHOTOS")).name)
     said = [("train again as this run was", f"linnet train {photos} --recipe {name}/recipe.json")] if run.recipe else []
     said.append(("measure again", f"linnet evaluate {name} {photos}"))

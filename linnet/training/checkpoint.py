@@ -121,7 +121,10 @@ def remove_stale(folder: Path) -> None:
     """Remove the temporary files that a killed process left: ours (.NAME.*.tmp) and safetensors' (.tmp??????)."""
     for pattern in (".*.tmp", ".tmp??????"):
         for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)  # a bundle that was being made
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # So many pictures are seen, and so often each at least and at most; the figures behind them are in
 # docs/decisions/0004-first-recipes.md.
-TUNED, SCRATCH = (12_000, 4, 30), (120_000, 8, 100)
+TUNED, SCRATCH = (15_000, 4, 30), (120_000, 8, 100)
+LARGER = 1.1
 SIDE = 8  # image sides of a progressive run are multiples of it
 
 
@@ -43,7 +44,7 @@ def first_recipe(
     if batch is None:
         batch = 64 if photos >= 1000 else 32 if photos >= 200 else 16
     settings: dict[str, Any] = {
-        "arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers, "clip": 5.0,
+        "arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers,
     }  # fmt: skip
     # A draft refuses whatever is wrong; only then are the weights asked for, which imports torch.
     draft = Phase(epochs=1 if epochs is None else epochs, image=32 if image is None else image, batch=batch)
@@ -61,11 +62,15 @@ def first_recipe(
             optimizer=AdamW(lr=peak(4e-3)),
             schedule=Cosine(warmup=min(2.0, 0.1 * epochs)),
             ema=0.998,
+            clip=5.0,
             crop_area=(0.2, 1.0),
         )
-    # First the classifier alone, which is nearly free: what it learns at once would else be torn through the body.
-    head = Phase(epochs=max(1, epochs // 8), image=side(0.7, image), batch=batch, freeze=len(found.rows) - 1)
-    phases = (head, *grow(epochs, 3, (0.7, image), randaugment=(0, 6), dropout=(0.0, 0.2), batch=batch))
+    # First the classifier alone, which is nearly free: what it has to learn would else be torn through the body.
+    first = max(1, epochs // 8) if epochs > 1 else 0
+    head = (Phase(epochs=first, image=side(0.7, image), batch=batch, freeze=len(found.rows) - 1),) if first else ()
+    # The last images are a little larger than those it is used at: random crops show things larger (Touvron 2019).
+    sizes = (0.7 / LARGER, side(LARGER, image))
+    phases = (*head, *grow(epochs - first, 3, sizes, randaugment=(0, 3), dropout=(0.0, 0.1), batch=batch))
     return Recipe(
         **settings,
         pretrained=found.name,
@@ -73,6 +78,7 @@ def first_recipe(
         optimizer=AdamW(lr=peak(1e-3)),
         schedule=Cosine(warmup=0.1 * epochs),
         head_lr_factor=3.0,
+        eval_image=image,
         ema=0.99,
         crop_area=(0.35, 1.0),
     )
@@ -88,7 +94,7 @@ def grow(epochs: int, stages: int, image: tuple[float, int], **rest: Any) -> tup
 
 
 def side(share: float, image: int) -> int:
-    return min(image, max(32, round(image * share / SIDE) * SIDE))
+    return max(32, round(image * share / SIDE) * SIDE)
 
 
 def changed(recipe: Recipe, **given: Any) -> Recipe:

@@ -61,6 +61,7 @@ def train(
     root = photos or (Path(chosen.photos) if chosen.photos else None)
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
+    root = root.absolute()  # the run finds its photos again from wherever it is gone on with
     diagnosis = look_at(root, validation=chosen.validation, test=chosen.test)
     if recipe is None:
         chosen = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)

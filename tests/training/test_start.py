@@ -36,9 +36,9 @@ def test_first_recipes(no_weights):
 def test_first_recipe_from_pretrained_weights(weights):
     recipe = first_recipe(arch="efficientnet_b0")
     assert recipe.pretrained == "efficientnet_b0"
-    assert [phase.image for phase in recipe.phases] == [112, 112, 136, 160]
+    assert [phase.image for phase in recipe.phases] == [112, 112, 144, 176]
     assert [phase.freeze for phase in recipe.phases] == [11, 0, 0, 0]  # all rows of the table but the classifier
-    assert [phase.randaugment for phase in recipe.phases] == [0, 0, 3, 6]
+    assert [phase.randaugment for phase in recipe.phases] == [0, 0, 1.5, 3]
     assert first_recipe(arch="efficientnet_b0", batch=16).optimizer.lr == pytest.approx(5e-4)
     assert first_recipe(arch="efficientnet_b0", from_scratch=True).pretrained is None
 
@@ -65,7 +65,7 @@ def test_another_network_has_other_weights(tiny_recipe, no_weights):
 
 def test_many_photos_need_fewer_epochs(weights):
     epochs = [first_recipe(arch="efficientnet_b0", photos=n).epochs for n in (100, 3000, 100_000)]
-    assert epochs == [33, 5, 5]
+    assert epochs == [30, 5, 4]
     assert [first_recipe(photos=n, from_scratch=True).epochs for n in (100, 3000, 100_000)] == [100, 40, 8]
 
 
