@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,6 +16,7 @@ def about() -> dict[str, Any]:
         "date": date.today().isoformat(),
         "machine": machine(),
         "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
     }
     for name in ("torch", "torchvision", "timm", "pillow", "onnxruntime", "linnet-vision"):
         try:

@@ -8,14 +8,13 @@ The shapes are those of EfficientNet-B0's and Lite0's depthwise layers at 128 px
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import torch
+from about import about
 from torch.nn import functional as F
 
 from linnet.nn.depthwise import input_gradient, weight_gradient
@@ -59,14 +58,9 @@ def main() -> None:
             "spread": [round(ratios[0], 2), round(ratios[-1], 2)],
         })  # fmt: skip
         print("| {shape} | {pytorch_ms} | {linnet_ms} | {ratio} ({spread[0]} to {spread[1]}) |".format(**rows[-1]))
-    about = {
-        "date": date.today().isoformat(),
-        "machine": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
+    facts = about() | {"threads": torch.get_num_threads()}
     path = Path(__file__).parent / "results" / "depthwise.json"
-    path.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
+    path.write_text(json.dumps({"about": facts, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

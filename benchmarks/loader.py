@@ -8,9 +8,6 @@ PHOTOS is a folder with train/ and a folder per class. Needs timm.
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -18,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import PIL
 import timm
 import timm.data
 import torch
+from about import about
 from PIL import Image, ImageOps
 
 from linnet.data.augment import Augment
@@ -111,14 +108,6 @@ def compare(photos: list[Photo], image: int, batch: int, workers: int, blocks: i
     return {"workers": workers, **speeds, "ratio": ratios}
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
@@ -132,7 +121,7 @@ def main() -> None:
     folders = sorted(path for path in (given.photos / "train").iterdir() if path.is_dir())
     everything = [Photo(path, label) for label, folder in enumerate(folders) for path in sorted(folder.glob("*.jpg"))]
     photos = everything[:: max(1, len(everything) // given.limit)][: given.limit]
-    rows, load = [], round(os.getloadavg()[0], 1)  # what else ran when this began: above 1, run it again
+    rows, facts = [], about()  # with the load when this began: above 1, run it again
     middle = partial(map, statistics.median)
     print("| workers | timm images/s | Linnet images/s | ratio | lowest to highest |\n|---|---|---|---|---|")
     for workers in given.workers:
@@ -141,11 +130,8 @@ def main() -> None:
         spread = f"{min(row['ratio']):.2f} to {max(row['ratio']):.2f}"  # type: ignore[type-var]
         print(f"| {workers} | {theirs:.0f} | {ours:.0f} | {ratio:.2f} | {spread} |", flush=True)
     setting = {"image": given.image, "batch": given.batch, "photos": len(photos), "blocks": given.blocks}
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
     result = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system(), "load": load},
-        "versions": {**versions, "pillow": PIL.__version__},
+        "about": facts,
         "setting": {**setting, "augmentation": "random resized crop, flip, rand-m9-mstd0.5-inc1, bicubic"},
         "rows": rows,
     }

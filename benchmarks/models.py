@@ -1,20 +1,17 @@
 """Training throughput of a network beside timm's, in one process, alternating.
 
-    python benchmarks/models.py                                  # about 3 minutes on 2 cores
+    python benchmarks/models.py                                  # about 4 minutes on 2 cores
     python benchmarks/models.py --network mobilenetv3_small_100 --rounds 5
 
 A step is forward, cross entropy, backward and an SGD update on the same random batch, with the same weights at the
 start. Every round times each layout and precision, ours and timm's by turns, and the one that begins changes from round to
-round; a ratio is taken within a round, so that what else the machine does touches both. The last line compares the best
-of each. Writes benchmarks/results/models.json and prints a Markdown table. Needs timm.
+round; a ratio is taken within a round, so that what else the machine does touches both. The last line sets the best of
+ours against the best of timm's, from the same rounds. Writes benchmarks/results/models.json and prints a Markdown table. Needs timm.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from pathlib import Path
 
 import timm
 import torch
+from about import about
 from torch import nn
 from torch.nn import functional as F
 
@@ -31,8 +29,10 @@ from linnet.nn.build import build
 from linnet.weights.keymap import to_linnet
 
 RESULT = Path(__file__).parent / "results" / "models.json"
+BEST = "best against best"
 CONFIGURATIONS = {
     "contiguous fp32": (torch.contiguous_format, False),
+    "contiguous bf16": (torch.contiguous_format, True),
     "channels-last fp32": (torch.channels_last, False),
     "channels-last bf16": (torch.channels_last, True),
 }
@@ -74,10 +74,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     batch = options.batch
     torch.set_num_threads(options.threads)
+    facts = about()  # with the load when this began
 
     steps: dict[tuple[str, str], Callable[[], None]] = {}
     for name, (layout, bf16) in CONFIGURATIONS.items():
@@ -97,7 +98,7 @@ def main() -> None:
                 speeds[name, who].append(images_per_second(steps[name, who], options.steps, batch))
 
     best = {who: max(CONFIGURATIONS, key=lambda c: statistics.median(speeds[c, who])) for who in ("linnet", "timm")}
-    lines = {name: (name, name) for name in CONFIGURATIONS} | {"best of each": (best["linnet"], best["timm"])}
+    lines = {name: (name, name) for name in CONFIGURATIONS} | {BEST: (best["linnet"], best["timm"])}
     rows = [
         {
             "line": line,
@@ -114,14 +115,8 @@ def main() -> None:
         "batch": batch,
         "rounds": options.rounds,
         "steps": options.steps,
-        "date": datetime.date.today().isoformat(),
-        "machine": {
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "load_at_end": round(os.getloadavg()[0], 1),
-        },
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__},
+        "threads": options.threads,
+        "about": facts,
         "rows": rows,
     }
     RESULT.parent.mkdir(exist_ok=True)
@@ -129,19 +124,12 @@ def main() -> None:
     print(markdown(result))
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-
-
 def markdown(result: dict) -> str:  # type: ignore[type-arg]
-    machine, versions = result["machine"], result["versions"]
+    facts = result["about"]
     lines = [
         f"{result['network']}, training at {result['image']} px, batch {result['batch']}: images/s, median of"
-        f" {result['rounds']} rounds ({result['date']}, {machine['processor']}, {machine['threads']} threads,"
-        f" torch {versions['torch']}, timm {versions['timm']})",
+        f" {result['rounds']} rounds ({facts['date']}, {facts['machine']['processor']},"
+        f" {result['threads']} threads, torch {facts['torch']}, timm {facts['timm']})",
         "",
         "| layout and precision | Linnet | timm | ratio: median (lowest to highest round) |",
         "|---|---:|---:|---:|",
@@ -149,7 +137,7 @@ def markdown(result: dict) -> str:  # type: ignore[type-arg]
     for row in result["rows"]:
         ours, theirs, ratio = row["linnet"], row["timm"], row["ratio"]
         line = row["line"]
-        if line == "best of each":
+        if line == BEST:
             line += f": {ours['configuration']} and {theirs['configuration']}"
         lines.append(
             f"| {line} | {ours['median']:.1f} | {theirs['median']:.1f}"
