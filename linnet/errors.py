@@ -22,6 +22,10 @@ class WeightsError(LinnetError):
     """Weights, a checkpoint or a bundle are missing, damaged or do not fit."""
 
 
+class FileError(LinnetError):
+    """A file or folder cannot be made or written."""
+
+
 class TrainingError(LinnetError):
     """Training cannot go on; the last good state is on disk."""
 

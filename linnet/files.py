@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,26 +12,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .errors import FileError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well it replaces `path`, else it is removed.
 
     A reader, a killed process or a full disk sees the old file or the new one, never a part.
+    Raises: FileError for whatever the system refuses.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    with _refusals_explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _refusals_explained(path: Path) -> Iterator[None]:
     try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        full = error.errno in NO_ROOM
+        reason = "Not a directory" if isinstance(error, FileExistsError) else error.strerror or error
+        remedy = "Free some space and try again." if full else "Give another place, or make this one writable."
+        raise FileError(f"{path}: cannot be written ({reason}). {remedy}") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -66,12 +84,16 @@ def cache_folder() -> Path:
 
 
 def fresh_folder(path: str | Path) -> Path:
-    """Make and return `path`, or `path-2`, `path-3`, ... if something is there already: nothing is overwritten."""
+    """Make and return `path`, or `path-2`, `path-3`, ... if something is there already: nothing is overwritten.
+
+    Raises: FileError where no folder can be made.
+    """
     path, n = Path(path), 1
     while True:
         candidate = path if n == 1 else path.with_name(f"{path.name}-{n}")
-        try:
-            candidate.mkdir(parents=True)
-            return candidate
-        except FileExistsError:
-            n += 1
+        with _refusals_explained(candidate):
+            try:
+                candidate.mkdir(parents=True)
+                return candidate
+            except FileExistsError:
+                n += 1

@@ -21,5 +21,5 @@ def test_several_near_names_are_all_said() -> None:
 
 
 def test_all_errors_of_ours_are_one_family() -> None:
-    for name in ("DataError", "SettingError", "WeightsError", "TrainingError", "ProofError"):
+    for name in ("DataError", "SettingError", "WeightsError", "FileError", "TrainingError", "ProofError"):
         assert issubclass(getattr(errors, name), errors.LinnetError)

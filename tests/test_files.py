@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from linnet.errors import FileError
 from linnet.files import cache_folder, fresh_folder, sha256_file, write_json, write_text, written_whole
 
 
@@ -53,3 +54,23 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("LINNET_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "linnet"
+
+
+def test_a_place_that_cannot_be_written_is_said_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for write in (lambda p: fresh_folder(p), lambda p: write_text(p, "x"), lambda p: write_text(p / "deep", "x")):
+        with pytest.raises(FileError, match=r"file/x.*: cannot be written \(Not a directory\)\. Give another place"):
+            write(tmp_path / "file" / "x")
+    with pytest.raises(FileError, match="File name too long"):
+        fresh_folder(tmp_path / ("x" * 300))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    def full() -> None:
+        with written_whole(tmp_path / "a"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(FileError, match=r"No space left on device\)\. Free some space"):
+        full()
+    assert list(tmp_path.iterdir()) == []

@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import WeightsError
-from ..files import written_whole
+from ..errors import FileError, WeightsError
+from ..files import NO_ROOM, written_whole
 
 SCHEMA = 1
 
@@ -49,7 +49,8 @@ def write_tensors(
     """Write `path` whole or not at all, and return the SHA-256 that its metadata carries.
 
     `remedy` is the sentence that ends the refusal when there is no room.
-    Raises: DiskFull when there is no room, WeightsError when what was written does not read back as it was.
+    Raises: DiskFull when there is no room, FileError when `path` cannot be written at all, WeightsError when what was
+    written does not read back as it was.
     """
     path = Path(path)
     text = json.dumps({**facts, "kind": kind, "schema": SCHEMA}, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -71,10 +72,13 @@ def write_tensors(
                 raise WeightsError(
                     f"{path}: what was written does not read back; the disk or memory is faulty. Check both."
                 )
-    except (OSError, SafetensorError) as error:
+    except (FileError, SafetensorError) as error:
+        reason = error.__cause__ or error
+        if isinstance(reason, OSError) and reason.errno not in NO_ROOM:
+            raise
         free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
         raise DiskFull(
-            f"{path}: could not be written ({error}); {needed:,} bytes needed, {free:,} bytes free."
+            f"{path}: could not be written ({reason}); {needed:,} bytes needed, {free:,} bytes free."
             f" What was there before is untouched. {remedy or 'Free some space and try again.'}"
         ) from error
     return sha256

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from linnet.errors import WeightsError
+from linnet.errors import FileError, WeightsError
 from linnet.weights.tensors import SCHEMA, DiskFull, hash_tensors, read_tensors, write_tensors
 
 
@@ -132,3 +132,8 @@ def test_no_room_is_said_with_numbers_and_leaves_the_old_file(file, monkeypatch)
         write_tensors(file, {"a": torch.ones(1000)}, {}, kind="model")
     assert error.value.exit_code == 74
     assert file.read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_no_full_disk(file):
+    with pytest.raises(FileError, match="Not a directory"):
+        write_tensors(file / "below", {"a": torch.ones(2)}, {}, kind="model")
