@@ -88,6 +88,7 @@ def _list_folder(root: Path) -> Listing:
             _list_class(listing, path, class_name(name), "train", above=[str(root)])
         for path in files:
             listing.find(path, "ignored", "it lies outside the class folders")
+        _stop_where_unread(listing)
         if not listing.entries or len(folders) < 2:
             raise DataError(_what_is_wrong(root, folders, files, listing))
         return listing
@@ -109,9 +110,17 @@ def _list_folder(root: Path) -> Listing:
             listing.find(path, "ignored", "it lies outside the class folders")
         for name, path in classes:
             _list_class(listing, path, class_name(name), split, above=[str(root), split_folder])
+    _stop_where_unread(listing)
     if not any(entry.split == "train" for entry in listing.entries):
         raise DataError(f"{shown_name(root)}: train/ holds no pictures in class folders. {EXPECTED}.")
     return listing
+
+
+def _stop_where_unread(listing: Listing) -> None:
+    """Raises: DataError where too little is left to go on, and the reason is a folder that cannot be read."""
+    unread = [finding for finding in listing.findings if finding.verdict == "problem"]
+    if unread and len({entry.label for entry in listing.entries if entry.split == "train"}) < 2:
+        raise DataError(f"{shown_name(listing.root)}: {unread[0].reason}. Make it readable, or take it away.")
 
 
 def _what_is_wrong(root: Path, folders: list[tuple[str, str]], files: list[str], listing: Listing) -> str:
@@ -133,7 +142,7 @@ def _what_is_wrong(root: Path, folders: list[tuple[str, str]], files: list[str],
 def _list_class(listing: Listing, folder: str, label: str, split: str, above: list[str]) -> None:
     """Add a class folder's pictures, those of folders inside it too (as torchvision does), each folder once."""
     seen = {_identity(path) for path in above}
-    waiting, before = [folder], len(listing.entries)
+    waiting, before, noted = [folder], len(listing.entries), len(listing.findings)
     while waiting:
         current = waiting.pop()
         identity = _identity(current)
@@ -152,7 +161,8 @@ def _list_class(listing: Listing, folder: str, label: str, split: str, above: li
         elif not inner:
             named = _ending(current) in PICTURE_ENDINGS
             listing.find(current, "ignored", f"a folder{' named like a picture' * named}, without pictures")
-    if len(listing.entries) == before:
+    unread = any(finding.verdict == "problem" for finding in listing.findings[noted:])
+    if len(listing.entries) == before and not unread:
         listing.find(folder, "left out", f"an empty class folder: {label!r} has no pictures in {split}", label)
 
 
@@ -162,7 +172,8 @@ def _sorted_entries(listing: Listing, folder: str) -> tuple[list[tuple[str, str]
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
-        listing.find(folder, "quarantined", f"the folder cannot be read ({error.strerror})")
+        place = f"the folder {shown_name(os.path.basename(folder))!r} cannot be read ({error.strerror})"
+        listing.find(folder, "problem", place)
         return [], []
     folders, files = [], []
     for entry in entries:

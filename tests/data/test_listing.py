@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 
 import pytest
 
+from linnet.data.doctor import examine
 from linnet.data.listing import Listing, class_name, list_photos
 from linnet.errors import DataError
 
@@ -63,6 +65,41 @@ def test_folders_inside_class_folders_belong_to_the_class(make_photos):
     assert labels(listing) == {("train", "cat"): 4, ("train", "dog"): 1}
     assert said(listing)["cat/2024"] == ("note", "a folder inside the class folder: its 2 pictures count as 'cat'")
     assert said(listing)["cat/none"] == ("ignored", "a folder, without pictures")
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """A function that makes folders of this name unreadable; permissions alone do not stop root."""
+
+    def lock(name):
+        real = os.scandir
+
+        def scandir(path):
+            if os.path.basename(path) == name:
+                raise PermissionError(13, "Permission denied", path)
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return lock
+
+
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_a_folder_that_cannot_be_read_is_a_problem_and_not_empty(make_photos, locked, split):
+    root = make_photos({f"{split}cat": 2, f"{split}dog": 2, f"{split}wren": 2})
+    locked("wren")
+    listing = list_photos(root)
+    assert said(listing) == {f"{split}wren": ("problem", "the folder 'wren' cannot be read (Permission denied)")}
+    with pytest.raises(DataError, match="cannot be trained on: the folder 'wren' cannot be read"):
+        examine(root, workers=0, max_bad=1)
+
+
+@pytest.mark.parametrize("name", ["dog", "photos", "train"])
+def test_a_folder_that_cannot_be_read_is_the_reason_where_nothing_is_left(make_photos, locked, name):
+    root = make_photos({"train/cat": 2, "train/dog": 2} if name == "train" else {"cat": 2, "dog": 2})
+    locked(name)
+    with pytest.raises(DataError, match=rf"'{name}' cannot be read \(Permission denied\)\. Make it readable"):
+        list_photos(root)
 
 
 def test_links_in_circles_end_and_links_to_class_folders_work(make_photos):
