@@ -26,10 +26,10 @@ MAY_IMPORT = {
     "weights": {"arch", "nn", "data"},
     "cost": {"arch", "nn"},
     "data": set[str](),
-    "evaluation": {"arch", "nn", "weights", "data"},
+    "evaluation": {"nn", "weights", "data"},
     "training": {"arch", "nn", "weights", "data", "evaluation", "cost"},
     "deploy": {"arch", "nn", "weights", "cost", "data", "evaluation"},
-    "explanation": {"arch", "nn", "weights", "cost", "data", "evaluation", "deploy"},
+    "explanation": {"arch", "nn", "cost", "data", "evaluation", "deploy"},
     "pipeline": {"arch", "nn", "weights", "cost", "data", "evaluation", "training", "deploy", "explanation"},
     "cli": set[str](),
 }
