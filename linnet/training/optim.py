@@ -127,5 +127,6 @@ def load_optimizer(optimizer: torch.optim.Optimizer, net: nn.Module, tensors: Ma
         if name not in params or (saved.ndim and saved.shape != params[name].shape):
             raise WeightsError(f"The optimiser's state does not fit: {full}. Go on with the network it was saved with.")
         p = params[name]
-        own = torch.empty_like(p, requires_grad=False) if saved.ndim else torch.empty_like(saved)
+        # AdamW's `step` is 0-dimensional, and the fused kernels want it where they made it: on the parameter's device.
+        own = torch.empty_like(p, requires_grad=False) if saved.ndim else torch.empty_like(saved, device=p.device)
         optimizer.state[p][key] = own.copy_(saved)

@@ -107,6 +107,16 @@ def test_clipping_by_hand():
     assert w.grad.tolist() == pytest.approx([0.6, 0.8])
 
 
+def test_the_state_comes_back_on_the_parameters_device(tiny_arch):
+    """The meta device stands in for a GPU: AdamW counts its steps in a 0-dimensional tensor, which must move too."""
+    net = build(tiny_arch).to("meta")
+    optimizer = torch.optim.AdamW(net.parameters())
+    name = "stem.0.0.weight"
+    weight = net.get_parameter(name)
+    load_optimizer(optimizer, net, {f"{name}/step": torch.tensor(3.0), f"{name}/exp_avg": torch.zeros(weight.shape)})
+    assert {tensor.device.type for tensor in optimizer.state[weight].values()} == {"meta"}
+
+
 def test_the_state_of_other_weights_is_refused(tiny_arch, tiny_recipe):
     net = build(tiny_arch)
     optimizer = build_optimizer(net, tiny_recipe)
