@@ -202,6 +202,8 @@ def delivered(loader: DataLoader[Batch]) -> Iterator[Batch]:
             what = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
             raise DataError(
                 f"A loader worker died ({what}). Most often memory ran out, or shared"
-                " memory in a container (docker run --shm-size=2g). Go on with fewer workers, or workers=0."
+                " memory in a container (docker run --shm-size=2g). Go on with: linnet train --resume RUN. If it happens"
+                ' again, lower "workers" in the run\'s recipe.json first; it cannot change the result. (linnet evaluate:'
+                " --workers 0.)"
             ) from error
         yield batch

@@ -158,7 +158,7 @@ def test_a_dead_worker_is_a_clear_error(photos: list[Photo]) -> None:
     next(given)
     for child in multiprocessing.active_children():
         os.kill(child.pid, signal.SIGKILL)
-    with pytest.raises(DataError, match=r"worker died.*fewer workers"):
+    with pytest.raises(DataError, match=r'worker died.*train --resume RUN.*lower "workers" in the run\'s recipe\.json'):
         list(given)
 
 
