@@ -56,6 +56,7 @@ class Augment:
     flip: float = 0.5
     erasing: float = 0.0
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    upright: bool = True  # as `Preprocess.upright`: training sees pictures the way evaluation does
 
     def __post_init__(self) -> None:
         low, high = self.crop_area
@@ -76,11 +77,12 @@ class Augment:
 
     def pixels(self, source: str | os.PathLike[str] | bytes, rng: np.random.Generator) -> np.ndarray:
         """One training picture, uint8 [image, image, 3]. Raises BadImage when the file cannot be used."""
-        width, height = read_size(source)
+        width, height = read_size(source, upright=self.upright)
         left, top, right, bottom = draw_crop(width, height, self.crop_area, self.ratio, rng)
         # A crop smaller than the target wants the picture at full size; any other, the crop at least as large as it.
         shrink = min(1.0, max(self.image / (right - left), self.image / (bottom - top)))
-        picture = open_image(source, at_least=(math.ceil(width * shrink), math.ceil(height * shrink)))
+        least = (math.ceil(width * shrink), math.ceil(height * shrink))
+        picture = open_image(source, at_least=least, upright=self.upright)
         x, y = picture.width / width, picture.height / height
         box = scaled_box((left * x, top * y, right * x, bottom * y), picture.size)
         result = resized_crop(picture, box, self.image, self.interpolation, mirrored=rng.random() < self.flip)

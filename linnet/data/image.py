@@ -133,8 +133,8 @@ def open_image(
             return rgb
 
 
-def read_size(source: Source) -> tuple[int, int]:
-    """(width, height) as seen upright, from the header alone.
+def read_size(source: Source, *, upright: bool = True) -> tuple[int, int]:
+    """(width, height) from the header alone, of the picture as `open_image` gives it.
 
     Raises:
         BadImage: as `open_image`, as far as the header shows it.
@@ -146,7 +146,7 @@ def read_size(source: Source) -> tuple[int, int]:
                 picture = READERS[kind](file)
                 turn = _turn(picture, file, [])
             wide, high = picture.size
-            return (high, wide) if turn >= 5 else (wide, high)
+            return (high, wide) if turn >= 5 and upright else (wide, high)
 
 
 def shown_name(path: str | os.PathLike) -> str:

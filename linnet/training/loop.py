@@ -151,6 +151,7 @@ def epoch_batches(r: Run, phase: Phase) -> Iterator[Batch]:
         flip=recipe.flip,
         erasing=phase.erasing,
         interpolation=r.preprocess.interpolation,
+        upright=r.preprocess.upright,
     )
     for batch in train_batches(
         r.photos.train,

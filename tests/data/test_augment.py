@@ -11,7 +11,8 @@ from PIL import Image
 
 from linnet.data import augment as module
 from linnet.data.augment import OPERATIONS, Augment, draw_crop, erased, rand_augment, random_numbers, resized_crop
-from linnet.data.image import BadImage, open_image
+from linnet.data.image import BadImage, open_image, read_size
+from linnet.data.preprocess import Preprocess
 from linnet.errors import SettingError
 
 WHOLE = {"crop_area": (1.0, 1.0), "ratio": (0.5, 2.0), "flip": 0.0}
@@ -102,6 +103,17 @@ def test_reduced_decoding_shows_the_same_part_of_the_picture(scene: Image.Image,
     expected = np.asarray(large.resize((48, 48), Image.Resampling.BICUBIC, box=box), np.float32)
     given = augment.pixels(file, rng).astype(np.float32)
     assert abs(given - expected).mean() < 2.5
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_training_turns_a_photo_as_evaluation_does(scene: Image.Image, upright: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = as_bytes(scene.resize((640, 480)), quality=95, exif=exif)
+    assert read_size(file, upright=upright) == open_image(file, upright=upright).size
+    trained = Augment(64, **WHOLE, upright=upright).pixels(file, random_numbers(0, 0, 0))
+    evaluated = Preprocess(image=64, mode="squash", upright=upright).read(file)
+    assert abs(trained.astype(np.float32) - evaluated).mean() < 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
