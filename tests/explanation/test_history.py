@@ -5,6 +5,7 @@ import pytest
 
 from linnet.explanation.folder import read_run
 from linnet.explanation.history import curves, training
+from linnet.explanation.report import report
 from linnet.explanation.section import Missing
 
 
@@ -27,6 +28,19 @@ def test_a_phase_of_two_sizes_and_a_factor_has_its_column(make_run):
     recipe["phases"] = [recipe["phases"][0] | {"lr_factor": 0.1, "mixup": 0.2, "dropout": 0, "randaugment": 0}]
     (run / "recipe.json").write_text(json.dumps(recipe))
     assert training(read_run(run))["columns"] == ["epochs", "image, px", "batch", "mixup", "rate ×"]
+
+
+def test_frozen_rows_are_a_column_where_some_are_frozen_and_nowhere_else(make_run):
+    run = make_run(n=40)
+    assert "frozen rows" not in str(training(read_run(run)))
+    recipe = json.loads((run / "recipe.json").read_text())
+    for phase, rows in zip(recipe["phases"], (18, 0, 0, 0), strict=True):
+        phase["freeze"] = rows
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    values = training(read_run(run))
+    assert values["columns"][-1] == "frozen rows"
+    assert [row[-1] for row in values["phases"]] == ["18", "0", "0", "0"]
+    assert "<th scope=\"col\">frozen rows</th>" in report(run).read_text(encoding="utf-8")
 
 
 def test_four_curves_over_the_same_epochs(make_run):
