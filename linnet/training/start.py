@@ -133,8 +133,19 @@ def look_at(root: Path, *, validation: float = 0.1, test: float = 0.1) -> Diagno
     """
     from ..data.doctor import examine
     from ..data.source import find_photos
+    from ..evaluation.evaluate import shown_progress
 
-    return examine(find_photos(root, validation=validation, test=test))
+    photos = find_photos(root, validation=validation, test=test)
+    with shown_progress(sum(map(len, photos.splits.values())), "looking at the photos") as advance:
+        done = 0
+
+        def show(looked: int, _all: int) -> None:
+            nonlocal done
+            if advance:
+                advance(looked - done)
+            done = looked
+
+        return examine(photos, progress=show)
 
 
 def new_run(folder: Path, diagnosis: Diagnosis) -> Path:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import sys
 
 import pytest
 
@@ -81,3 +83,16 @@ def test_a_run_finds_its_photos_again(tiny_recipe, tiny_photos, tmp_path):
     with pytest.raises(SettingError, match="does not say where the photos are"):
         photos_of_run(folder)
     assert photos_of_run(folder, tiny_photos.root) == tiny_photos
+
+
+def test_looking_at_photos_shows_a_bar_in_a_terminal_and_nothing_in_a_pipe(tiny_photos, monkeypatch):
+    seen = []
+    for terminal in (True, False):
+        stderr = io.StringIO()
+        stderr.isatty = lambda terminal=terminal: terminal
+        monkeypatch.setattr(sys, "stderr", stderr)
+        look_at(tiny_photos.root)
+        seen.append(stderr.getvalue())
+    assert "looking at the photos" in seen[0]
+    assert "100%" in seen[0]
+    assert seen[1] == ""
