@@ -57,11 +57,14 @@ def main(tokens: list[str] | None = None) -> None:
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
         json: Annotated[bool, Parameter(show=False)] = False,
     ) -> None:
-        value = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+        try:
+            value = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+        except CycloptsError:  # printed; the outer app, which reads --json, would print it again
+            sys.exit(2)
         show(value, as_json=json)
 
     try:
-        app.meta(given, exit_on_error=False, print_error=False, result_action="return_value")
+        app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)

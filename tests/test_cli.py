@@ -59,6 +59,8 @@ def test_archs_lists_names_and_json_is_a_list(capsys: pytest.CaptureFixture[str]
         (("fit", "no/such/folder"), 1, "no/such/folder"),
         (("evaluate", "no/such/run", "no/such/photos"), 1, "no/such/run"),
         (("train", "--epochs", "many"), 2, "epochs"),
+        (("archs", "--json=foo"), 2, "foo"),
+        (("--json=foo",), 2, "foo"),
     ],
 )
 def test_a_mistake_gets_one_clear_message(
@@ -67,6 +69,7 @@ def test_a_mistake_gets_one_clear_message(
     assert run(*tokens) == code
     out, err = capsys.readouterr()
     assert says in out + err
+    assert (out + err).count("Error") + err.count("linnet: ") == 1  # said once
     assert "Traceback" not in out + err
 
 
