@@ -13,7 +13,7 @@ def test_the_card_of_a_bundle(sealed):
     facts = read_bundle(sealed).facts
     assert text.startswith("# mobilenetv3_small_035\n")
     assert f"**{100 * facts['metrics']['top1']:.1f} %** (95 % interval" in text
-    assert "on 19 test photos, read once" in text
+    assert "on 19 test photos, which chose nothing;" in text
     assert "python predict.py photo.jpg" in text
     assert "Fine-tuned from somewhere.in1k, which is under Apache-2.0" in text
     assert "- read in the file LICENSE of a package" in text

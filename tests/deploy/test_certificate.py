@@ -124,6 +124,24 @@ def test_what_all_photos_share_hides_nothing():
     assert not compare(same, same * np.float32(1 + 1e-4)).within(tolerance)
 
 
+def test_one_photo_is_compared_by_what_it_says_of_the_classes():
+    a = np.array([[1.0, -1, 3, 5]], np.float32)
+    found = compare(a, a + np.float32(1e-4))
+    assert found.spread == pytest.approx(5**0.5)
+    assert found.allowed(TOLERANCES["fp32"]) == pytest.approx(TOLERANCES["fp32"].logit_difference * 5**0.5)
+    assert found.within(TOLERANCES["fp32"])
+    assert not compare(a, a * np.float32(1.1)).within(TOLERANCES["fp32"])
+
+
+def test_the_error_says_what_is_allowed(subject, photos):
+    run, tolerance = subject[1].run, TOLERANCES["fp32"]
+    with pytest.raises(ProofError) as caught:
+        proof(subject, photos, run=lambda x: run(x) * 1.01)
+    said = re.search(r"spread by (\S+) \(allowed is (\S+)\)", str(caught.value))
+    assert said
+    assert float(said[2]) >= tolerance.logit_difference * float(said[1]) * 0.99
+
+
 @pytest.mark.parametrize(("n", "wrong", "passes"), [(999, 0, True), (999, 1, False), (2000, 2, True), (2000, 3, False)])
 def test_agreement(n, wrong, passes):
     a = np.zeros((n, 2), np.float32)

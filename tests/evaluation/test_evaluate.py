@@ -12,7 +12,7 @@ from linnet.arch.names import find
 from linnet.data.preprocess import Preprocess
 from linnet.data.source import find_photos
 from linnet.errors import DataError, ProofError, SettingError, WeightsError
-from linnet.evaluation.evaluate import Answers, evaluate, merge, photos_of, predict_logits
+from linnet.evaluation.evaluate import Answers, evaluate, merge, photos_of, predict_logits, training_of
 from linnet.nn.build import build
 from linnet.weights.model import Model, write_model
 
@@ -236,3 +236,21 @@ def test_verb_refusals(folder, run, tmp_path):
 def test_importing_the_verb_is_light():
     code = "import sys, linnet.evaluation.evaluate; print({'torch', 'numpy', 'PIL'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_how_a_model_was_trained_is_read_from_its_facts_and_else_from_its_run(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"validation": 0.3, "test": 0.3}')
+    (tmp_path / "data.json").write_text('{"files": {"train": [["a.jpg", 0, "abc"]]}}')
+    assert training_of(tmp_path, {}) == ({"validation": 0.3, "test": 0.3}, {"abc"})
+    assert training_of(tmp_path, {"recipe": {"validation": 0.2}}) == ({"validation": 0.2}, {"abc"})
+    assert training_of(tmp_path / "absent", {"recipe": {"test": 0.2}}) == ({"test": 0.2}, frozenset())
+    assert training_of(tmp_path / "absent", {}) == ({}, frozenset())
+
+
+def test_a_folder_that_was_split_here_is_said_to_be(folder, run, tmp_path):
+    for name in COLOURS:
+        shutil.copytree(folder / "train" / name, tmp_path / "photos" / name)
+    note = "The folder has no split folders: 'train' is 3 of its 9 photos, chosen by content. For all of them: --split all."
+    assert note in evaluate(run, tmp_path / "photos", split="train", workers=0).notes
+    assert not [n for n in evaluate(run, tmp_path / "photos", split="all", workers=0).notes if "split folders" in n]
+    assert not [n for n in evaluate(run, folder, workers=0).notes if "split folders" in n]

@@ -66,6 +66,14 @@ def test_commands_can_be_pasted(make_run):
     assert commands(read_run(run))[-1] == ("export", "linnet export 'my run; rm -rf'")
 
 
+def test_commands_keep_the_way_from_here_and_drop_the_way_to_here(make_run, monkeypatch):
+    run = make_run(n=40)
+    monkeypatch.chdir(run.parent.parent)
+    said = [command for _, command in commands(read_run(run.relative_to(run.parent.parent)))]
+    assert said[1] == f"linnet evaluate {run.parent.name}/{run.name} clothing"
+    assert [command for _, command in commands(read_run(run))][1] == f"linnet evaluate {run.name} clothing"
+
+
 def test_the_licence_of_the_first_weights_is_told(make_run):
     values = surroundings(read_run(make_run(n=40)))
     assert ("licence, name", "Apache-2.0") in values["weights"]
