@@ -37,22 +37,27 @@ def known() -> dict[str, Arch]:
 
 
 def find(name: str) -> Arch:
-    """The Arch of that name or alias.
+    """The Arch of that name or alias; a tag of timm's weights behind a point is passed over.
 
     Raises SettingError with the nearest names when there is none.
 
-    >>> find("EfficientNet-B0").name
-    'efficientnet_b0'
+    >>> find("EfficientNet-B0").name, find("efficientnet_b0.ra_in1k").name
+    ('efficientnet_b0', 'efficientnet_b0')
     """
     if name in known():
         return known()[name]
-    plain = name.lower().replace("-", "_").replace(".", "_")
-    plain = ALIASES.get(plain, plain)
-    if plain in known():
-        return known()[plain]
+    plain = _plain(name)
+    for candidate in (plain, _plain(name.partition(".")[0])):
+        candidate = ALIASES.get(candidate, candidate)
+        if candidate in known():
+            return known()[candidate]
     raise SettingError(
         f"No network is called {name!r}.{did_you_mean(plain, [*known(), *ALIASES])} `linnet archs` lists them all."
     )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")
 
 
 def archs(pattern: str = "*") -> list[str]:

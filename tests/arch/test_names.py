@@ -43,6 +43,9 @@ def test_every_network_survives_json_and_scaling_by_one(name: str) -> None:
         ("mobilenet_v2", "mobilenetv2_100"),
         ("mnasnet1_3", "mnasnet_130"),
         ("MnasNet-A1", "semnasnet_100"),
+        ("mnasnet1.3", "mnasnet_130"),
+        ("efficientnet_b0.ra_in1k", "efficientnet_b0"),
+        ("MobileNet-V2.in1k", "mobilenetv2_100"),
     ],
 )
 def test_other_spellings_are_accepted(given: str, canonical: str) -> None:
