@@ -1,32 +1,32 @@
-"""A table of a paper as text, Markdown, HTML or JSON. Knows nothing of networks: rows come in as values."""
+"""A table of a paper as text, Markdown or HTML. Knows nothing of networks: rows come in as values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from ..errors import SettingError, did_you_mean
 
-Format = Literal["text", "markdown", "html", "json"]
+Format = Literal["text", "markdown", "html"]
 Cell = str | int | None  # whole numbers get thousands separators and stand right; None is an empty cell
 WIDTH = 110  # columns of a terminal that a text table stays within
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is shown: a title, columns as (key in JSON, heading), rows, one row of totals, and a sentence below."""
+    """What is shown: a title, the columns' headings, rows, one row of totals, and a sentence below."""
 
     title: str
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     total: tuple[Cell, ...]
     note: str = ""
 
 
 def show(sheet: Sheet, format: Format = "text") -> str:
-    """`sheet` in one of four formats. JSON is a value: see `to_json`.
+    """`sheet` in one of three formats.
 
     Raises SettingError for a format that is not known.
     """
@@ -37,10 +37,6 @@ def show(sheet: Sheet, format: Format = "text") -> str:
             return markdown(sheet)
         case "html":
             return html(sheet)
-        case "json":
-            import json
-
-            return json.dumps(to_json(sheet), indent=1, ensure_ascii=False)
     raise SettingError(
         f"There is no format {format!r}; choose one of {', '.join(get_args(Format))}."
         f"{did_you_mean(str(format), get_args(Format))}"
@@ -93,22 +89,11 @@ def html(sheet: Sheet) -> str:
     )
 
 
-def to_json(sheet: Sheet) -> dict[str, Any]:
-    """Plain values: {"title", "rows": [{column: value}], "total": {column: value}, "note"}."""
-    keys = [key for key, _ in sheet.columns]
-    return {
-        "title": sheet.title,
-        "rows": [dict(zip(keys, row, strict=True)) for row in sheet.rows],
-        "total": {key: cell for key, cell in zip(keys, sheet.total, strict=True) if cell is not None},
-        "note": sheet.note,
-    }
-
-
 def _cells(sheet: Sheet) -> list[list[str]]:
     def cell(value: Cell) -> str:
         return "" if value is None else f"{value:,}" if isinstance(value, int) else value
 
-    rows = (tuple(heading for _, heading in sheet.columns), *sheet.rows, sheet.total)
+    rows = (sheet.columns, *sheet.rows, sheet.total)
     return [[cell(value) for value in row] for row in rows]
 
 

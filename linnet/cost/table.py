@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..arch.names import find
-from ..arch.show import Cell, Format, Sheet, show
+from ..arch.show import Cell, Sheet, show
 from ..arch.spec import Arch
 from ..errors import SettingError, did_you_mean
 
 if TYPE_CHECKING:
     from .count import Counts, Row
 
-# key in JSON, heading
-COLUMNS = (
-    ("row", "row"),
-    ("operator", "operator"),
-    ("output", "output"),
-    ("channels", "channels"),
-    ("layers", "layers"),
-    ("stride", "stride"),
-    ("params", "params"),
-    ("bn_stats", "BN stats"),
-    ("madds", "MAdds"),
-)
-ATTENTION = ("attention_madds", "attention")
+Format = Literal["text", "markdown", "html", "json"]
+COLUMNS = ("row", "operator", "output", "channels", "layers", "stride", "params", "BN stats", "MAdds")
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ class Table:
             f"{total.params:,} trainable + {total.bn_stats:,} BN statistics = {total.params + total.bn_stats:,};"
             f" {total.activations:,} activations"
         )
-        columns = (*COLUMNS, *([ATTENTION] if attention else []))
+        columns = (*COLUMNS, *(["attention"] if attention else []))
         return Sheet(f"{self.arch.name} at {image}{source}", columns, cells, whole, note)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import html.parser
-import json
 
 import pytest
 
-from linnet.arch.show import WIDTH, Sheet, show, to_json
+from linnet.arch.show import WIDTH, Sheet, show
 from linnet.errors import SettingError
 
 SHEET = Sheet(
     title="Birds & <trees>",
-    columns=(("bird", "bird"), ("song", "song | call"), ("eggs", "eggs")),
+    columns=("bird", "song | call", "eggs"),
     rows=(("linnet", "a*b", 5), ("wren", None, 1_200_000)),
     total=("total", None, 1_200_005),
     note="5 < 6",
@@ -32,7 +31,7 @@ def test_text_is_aligned_and_numbers_stand_right() -> None:
 
 
 def test_a_wide_text_table_gives_up_a_space_between_columns() -> None:
-    columns = tuple((f"c{i}", "x" * 10) for i in range(10))
+    columns = ("x" * 10,) * 10
     rows = (tuple("y" for _ in columns),)
     widths = {len(line) for line in show(Sheet("t", columns, rows, rows[0])).splitlines()[1:4]}
     assert widths == {109}
@@ -68,13 +67,6 @@ def test_html_is_well_formed_and_escaped() -> None:
     assert cells[0] == "Birds & <trees>"
     assert "<trees>" not in text
     assert cells[-1] == "5 < 6"
-
-
-def test_json_has_plain_values_under_short_names() -> None:
-    value = json.loads(show(SHEET, "json"))
-    assert value == to_json(SHEET)
-    assert value["rows"][1] == {"bird": "wren", "song": None, "eggs": 1_200_000}
-    assert value["total"] == {"bird": "total", "eggs": 1_200_005}
 
 
 def test_another_format_is_refused() -> None:
