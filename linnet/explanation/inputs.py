@@ -16,7 +16,6 @@ NAMED_FILES = 300
 VERDICTS = {
     "quarantined": "not used: bad file",
     "left out": "left out",
-    "repaired": "used, repaired",
     "note": "used, noticed",
     "ignored": "passed over: no picture",
 }

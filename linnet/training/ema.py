@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -38,10 +37,6 @@ class Ema:
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.net.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor], updates: int) -> None:
-        self.net.load_state_dict(state)
-        self.updates = updates
 
 
 def _columns(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
