@@ -32,8 +32,11 @@ def make_app() -> App:
     return app
 
 
-def show(value: Any, *, as_json: bool) -> None:
-    """Print what a verb returned: its own text, or with `as_json` its plain values."""
+def show(value: Any, *, as_json: bool) -> int:
+    """Print what a verb returned: its own text, or with `as_json` its plain values; then its `errors`, if it has any.
+
+    Gives the exit code: 1 when a part of what was asked for could not be done.
+    """
     if as_json:
         plain = value.to_json() if hasattr(value, "to_json") else value
         print(json_format.dumps(plain, indent=1, default=str, ensure_ascii=False))
@@ -42,6 +45,10 @@ def show(value: Any, *, as_json: bool) -> None:
             print(item)
     elif value is not None:
         print(value)
+    errors = getattr(value, "errors", ())
+    for error in errors:
+        print(f"linnet: {error}", file=sys.stderr)
+    return 1 if errors else 0
 
 
 def main(tokens: list[str] | None = None) -> None:
@@ -56,16 +63,18 @@ def main(tokens: list[str] | None = None) -> None:
     def launch(  # pyright: ignore[reportUnusedFunction]
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
         json: Annotated[bool, Parameter(show=False)] = False,
-    ) -> None:
+    ) -> int:
         try:
             value = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
         except CycloptsError:  # printed; the outer app, which reads --json, would print it again
             sys.exit(2)
-        show(value, as_json=json)
+        return show(value, as_json=json)
 
     try:
-        app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
+        code = app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
         sys.stdout.flush()
+        if code:
+            sys.exit(code)
     except CycloptsError:
         sys.exit(2)
     except LinnetError as error:

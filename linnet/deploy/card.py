@@ -30,6 +30,8 @@ answer on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under
 
 ## How to use it
 
+With Python 3.10 or newer:
+
     pip install numpy pillow onnxruntime
     python predict.py photo.jpg more-photos/ --top 3
 

@@ -121,15 +121,13 @@ def picture_files(paths: Sequence[str | os.PathLike]) -> list[Path]:
 
 
 def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
-    """One aligned line per picture: its name, then its classes with their probabilities."""
-    wide = max((len(one.path) for one in predictions), default=0)
-    names = [len(name) for one in predictions for name, _ in one.classes[:1]]
+    """One aligned line per picture that could be read: its name, then its classes with their probabilities."""
+    read = [one for one in predictions if not one.error]
+    wide = max((len(one.path) for one in read), default=0)
+    names = [len(name) for one in read for name, _ in one.classes[:1]]
     first = min(max(names, default=0), 30)
     lines = []
-    for one in predictions:
-        if one.error:
-            lines.append(f"{one.path:{wide}}  not read: {one.error}")
-            continue
+    for one in read:
         (name, share), *others = one.classes
         rest = "   ".join(f"{other} {100 * part:.1f} %" for other, part in others)
         lines.append(f"{one.path:{wide}}  {name:{first}}  {100 * share:5.1f} %   {rest}".rstrip())
@@ -159,7 +157,7 @@ def main(tokens: Sequence[str] | None = None, *, folder: str | os.PathLike = "")
     if given.json:
         print(json.dumps([one.to_json() for one in found], indent=1, ensure_ascii=False))
     else:
-        for line in prediction_lines([one for one in found if not one.error]):
+        for line in prediction_lines(found):
             print(line)
     for one in found:
         if one.error:

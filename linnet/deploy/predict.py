@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """One Prediction per picture, in the order given; those that could not be read have an `error`."""
+    """One Prediction per picture, in the order given; those that could not be read have an `error`.
+
+    As text it is a table of the others; `errors` are lines that name what is missing in it.
+    """
 
     predictions: tuple[Prediction, ...]
 
@@ -30,6 +33,10 @@ class Predictions:
         from .classifier import prediction_lines
 
         return "\n".join(prediction_lines(self.predictions))
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        return tuple(f"{one.path}: {one.error}" for one in self.predictions if one.error)
 
     def to_json(self) -> list[dict[str, Any]]:
         return [one.to_json() for one in self.predictions]

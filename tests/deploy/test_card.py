@@ -15,6 +15,7 @@ def test_the_card_of_a_bundle(sealed):
     assert f"**{100 * facts['metrics']['top1']:.1f} %** (95 % interval" in text
     assert "on 19 test photos, which chose nothing;" in text
     assert "python predict.py photo.jpg" in text
+    assert "With Python 3.10 or newer:" in text
     assert "Fine-tuned from somewhere.in1k, which is under Apache-2.0" in text
     assert "- read in the file LICENSE of a package" in text
     assert "Photos: 8 for train, 8 for validation. In train each class has 2." in text

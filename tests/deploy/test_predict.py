@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from linnet.cli import main
 from linnet.deploy.predict import predict
 from linnet.errors import DataError, SettingError, WeightsError
 
@@ -16,12 +17,30 @@ def test_files_and_folders(sealed, photos):
     assert found[0].path == str(first)
     assert len(found[0].classes) == 3
     assert [bool(one.error) for one in found] == [False] * 5 + [True]
-    lines = str(found).splitlines()
-    assert len(lines) == 6
-    assert "not read: " in lines[5]
+    assert len(str(found).splitlines()) == 5
+    (error,) = found.errors
+    assert error.startswith(f"{photos / 'test' / 'dots' / '4.jpg'}: ")
     value = json.loads(json.dumps(found.to_json()))
     assert value[0]["classes"][0]["name"] in ("waves", "dots", "checks", "lines")
     assert predict(sealed, first).to_json() == predict(sealed, [str(first)]).to_json()
+
+
+@pytest.mark.parametrize("json_flag", [(), ("--json",)])
+def test_the_command_leaves_with_1_when_a_picture_is_missing_in_its_answer(sealed, photos, capsys, json_flag):
+    good, bad = str(photos / "test" / "waves" / "0.jpg"), str(photos / "test" / "dots" / "4.jpg")
+    main(["predict", str(sealed), good, *json_flag])  # no exit code but 0 comes back
+    alone = capsys.readouterr()
+    assert alone.err == ""
+    with pytest.raises(SystemExit) as leaving:
+        main(["predict", str(sealed), good, bad, *json_flag])
+    assert leaving.value.code == 1
+    out, err = capsys.readouterr()
+    assert err.startswith(f"linnet: {bad}: ")
+    assert err.count("\n") == 1
+    if json_flag:
+        assert [sorted(one) for one in json.loads(out)] == [["classes", "path"], ["error", "path"]]
+    else:
+        assert out == alone.out
 
 
 def test_a_run_with_a_bundle_in_it(sealed, run, photos):
