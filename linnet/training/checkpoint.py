@@ -39,7 +39,7 @@ class Position:
     best_loss: float = float(2**60)
     best_epoch: int = -1
     log_bytes: int = 0
-    data: str = ""  # hash of the training photos and the classes, see `hash_photos`
+    data: str = ""  # hash of the classes and the photos, see `hash_photos`
 
     def count(self, loss: float, hits: float, images: int, *, finite: bool) -> None:
         """One step more; one that was not finite counts as skipped and in no average."""
