@@ -37,7 +37,7 @@ class Photos:
     validation: tuple[Photo, ...]
     test: tuple[Photo, ...]
     findings: tuple[Finding, ...]
-    was_split: bool = False  # validation was cut from train, since the user had made none
+    was_split: bool = False  # validation and test were cut from all of them, since the user had made neither
 
     @property
     def splits(self) -> dict[str, tuple[Photo, ...]]:
@@ -76,7 +76,7 @@ def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float
             listing.find(listing.root, "problem", empty)
     findings = tuple(sorted(listing.findings, key=lambda finding: (finding.path, finding.verdict, finding.reason)))
     parts = {split: tuple(photos[split]) for split in SPLITS}
-    return Photos(listing.root, classes, findings=findings, was_split="validation" not in listing.splits, **parts)
+    return Photos(listing.root, classes, findings=findings, was_split=not listing.splits, **parts)
 
 
 def _classes(listing: Listing) -> tuple[str, ...]:

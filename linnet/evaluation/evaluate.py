@@ -329,7 +329,7 @@ def notes_on(
     whole = sum(len(part) for part in photos.splits.values())
     if photos.was_split and split != "all":
         notes.append(
-            f"The folder has no split folders: {split!r} is {len(chosen):,} of its {whole:,} photos, chosen by content."
+            f"The photos came without a split: {split!r} is {len(chosen):,} of its {whole:,} photos, chosen by content."
             " For all of them: --split all."
         )
     seen = sum(photo.digest in trained_on for photo in chosen)

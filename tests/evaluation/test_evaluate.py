@@ -250,7 +250,10 @@ def test_how_a_model_was_trained_is_read_from_its_facts_and_else_from_its_run(tm
 def test_a_folder_that_was_split_here_is_said_to_be(folder, run, tmp_path):
     for name in COLOURS:
         shutil.copytree(folder / "train" / name, tmp_path / "photos" / name)
-    note = "The folder has no split folders: 'train' is 3 of its 9 photos, chosen by content. For all of them: --split all."
+    note = "The photos came without a split: 'train' is 3 of its 9 photos, chosen by content. For all of them: --split all."
     assert note in evaluate(run, tmp_path / "photos", split="train", workers=0).notes
-    assert not [n for n in evaluate(run, tmp_path / "photos", split="all", workers=0).notes if "split folders" in n]
-    assert not [n for n in evaluate(run, folder, workers=0).notes if "split folders" in n]
+    assert "without a split" not in str(evaluate(run, tmp_path / "photos", split="all", workers=0).notes)
+    for split in ("train", "test"):
+        shutil.copytree(folder / split, tmp_path / "two" / split)
+    for root in (folder, tmp_path / "two"):
+        assert "without a split" not in str(evaluate(run, root, workers=0).notes)
