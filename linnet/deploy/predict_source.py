@@ -25,7 +25,8 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 HEAD = '''\
 """Classify pictures with the model that lies beside this file: python predict.py photo.jpg
 
-Needs Python 3.10 or newer, numpy, Pillow and onnxruntime; neither torch nor linnet. As a module: Classifier(FOLDER).predict("photo.jpg").
+Needs Python 3.10 or newer, numpy, Pillow and onnxruntime; neither torch nor linnet.
+As a module: Classifier(FOLDER).predict("photo.jpg").
 Put together from the source of Linnet {version}, so that it prepares pictures exactly as they were in training.
 SPDX-License-Identifier: Apache-2.0
 """
