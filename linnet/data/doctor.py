@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +161,7 @@ def _diagnose(
             bad[finding.label] += 1
     splits = {split: tuple(p for p in members if p.path in good) for split, members in photos.splits.items()}
     findings = tuple(sorted(findings, key=lambda finding: (finding.path, finding.verdict, finding.reason)))
-    kept = Photos(photos.root, photos.classes, **splits, findings=findings)
+    kept = replace(photos, **splits, findings=findings)
     counts = {split: _by_class(members, photos.classes) for split, members in splits.items()}
     return Diagnosis(kept, findings, counts, bad, _spread(sizes), _problems(photos, counts, bad, findings))
 

@@ -64,6 +64,7 @@ class ConvNorm(nn.Conv2d):
         super().__init__(
             cin, cout, k, stride, 0 if self.same else padding, dilation, groups, bias=style.norm != "batch"
         )
+        self.around = 0 if self.same else padding[0]  # pixels that the convolution itself pads
         self.depthwise = groups == cin == cout and dilation == 1 and k[0] == k[1] and k[0] % 2 == 1
         self.norm = norm(cout, style)
         self.act = activation(style.act if act is None else act)
@@ -72,7 +73,7 @@ class ConvNorm(nn.Conv2d):
         if self.same:
             input = pad_same(input, self.kernel_size, self.stride[0], self.dilation[0])
         if self.depthwise and pays_off(input):
-            x = depthwise_conv(input, self.weight, self.stride[0], self.padding[0])
+            x = depthwise_conv(input, self.weight, self.stride[0], self.around)
             return self.act(self.norm(x if self.bias is None else x + self.bias[:, None, None]))
         return self.act(self.norm(super().forward(input)))
 

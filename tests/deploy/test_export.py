@@ -131,6 +131,6 @@ def test_without_a_test_split_validation_is_taken(photos):
 
 
 def test_facts_go_out_without_the_place_of_the_photos():
-    facts = {"recipe": {"photos": "/home/somebody/secret/shirts", "seed": 3}, "epoch": 2}
+    facts = {"recipe": {"photos": "/srv/secret/shirts", "seed": 3}, "epoch": 2}
     assert without_places(facts) == {"recipe": {"photos": "shirts", "seed": 3}, "epoch": 2}
-    assert facts["recipe"]["photos"] == "/home/somebody/secret/shirts"
+    assert facts["recipe"]["photos"] == "/srv/secret/shirts"
