@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -37,15 +37,15 @@ def show(value: Any, *, as_json: bool) -> int:
 
     Gives the exit code: 1 when a part of what was asked for could not be done.
     """
+    errors: tuple[str, ...] = getattr(value, "errors", ())
     if as_json:
         plain = value.to_json() if hasattr(value, "to_json") else value
         print(json_format.dumps(plain, indent=1, default=str, ensure_ascii=False))
     elif isinstance(value, list):
-        for item in value:
+        for item in cast(list[object], value):
             print(item)
     elif value is not None:
         print(value)
-    errors = getattr(value, "errors", ())
     for error in errors:
         print(f"linnet: {error}", file=sys.stderr)
     return 1 if errors else 0
