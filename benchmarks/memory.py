@@ -1,6 +1,6 @@
 """Training steps on a CPU with and without `linnet.training.memory.keep_memory`, in processes of their own, in turn.
 
-    python benchmarks/memory.py            # two minutes
+python benchmarks/memory.py            # two minutes
 """
 
 from __future__ import annotations

@@ -42,10 +42,10 @@ class Plain:
 
 
 def measure_formats(network: str, image: int, batch: int) -> dict[str, float]:
-    """Images per second of a training step in each layout and precision, the best of four alternating rounds."""
+    """Images per second of a training step in each layout and precision, the best of ten alternating rounds."""
     net, found = timm.create_model(network, num_classes=10).train(), dict[str, float]()
     x = torch.randn(batch, 3, image, image)
-    for _ in range(5):
+    for _ in range(10):
         for layout, bf16 in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
             shape = torch.channels_last if layout == "channels_last" else torch.contiguous_format
             net.to(memory_format=shape)

@@ -86,3 +86,6 @@ def main(tokens: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `linnet archs | head` is no error
         sys.exit(0)
+    except OSError as error:  # a full disk, a folder that may not be written, a name that is too long
+        print(f"linnet: {error}. Mend that, and run the same command again.", file=sys.stderr)
+        sys.exit(1)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path) -> Generator[Path]:
     """Give a temporary path beside `path`; when the block ends well it replaces `path`, else it is removed.
 
     A reader, a killed process or a full disk sees the old file or the new one, never a part.
@@ -41,7 +41,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _refusals_explained(path: Path) -> Iterator[None]:
+def _refusals_explained(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

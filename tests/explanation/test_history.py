@@ -40,7 +40,7 @@ def test_frozen_rows_are_a_column_where_some_are_frozen_and_nowhere_else(make_ru
     values = training(read_run(run))
     assert values["columns"][-1] == "frozen rows"
     assert [row[-1] for row in values["phases"]] == ["18", "0", "0", "0"]
-    assert "<th scope=\"col\">frozen rows</th>" in report(run).read_text(encoding="utf-8")
+    assert '<th scope="col">frozen rows</th>' in report(run).read_text(encoding="utf-8")
 
 
 def test_four_curves_over_the_same_epochs(make_run):
