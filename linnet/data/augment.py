@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from linnet.data.image import open_image, read_size
-from linnet.errors import SettingError
+from ..errors import SettingError
+from .image import open_image
 
 Box = tuple[int, int, int, int]
 GREY = (128, 128, 128)  # what moves into the picture when it is rotated, sheared or shifted; AutoAugment's code too
@@ -77,14 +77,18 @@ class Augment:
 
     def pixels(self, source: str | os.PathLike[str] | bytes, rng: np.random.Generator) -> np.ndarray:
         """One training picture, uint8 [image, image, 3]. Raises BadImage when the file cannot be used."""
-        width, height = read_size(source, upright=self.upright)
-        left, top, right, bottom = draw_crop(width, height, self.crop_area, self.ratio, rng)
-        # A crop smaller than the target wants the picture at full size; any other, the crop at least as large as it.
-        shrink = min(1.0, max(self.image / (right - left), self.image / (bottom - top)))
-        least = (math.ceil(width * shrink), math.ceil(height * shrink))
+        whole, crop = (1, 1), (0, 0, 1, 1)
+
+        def least(width: int, height: int) -> tuple[int, int]:
+            """Draw the crop once the header is read; the picture may be as small as still covers the target with it."""
+            nonlocal whole, crop
+            whole, crop = (width, height), draw_crop(width, height, self.crop_area, self.ratio, rng)
+            shrink = min(1.0, max(self.image / (crop[2] - crop[0]), self.image / (crop[3] - crop[1])))
+            return math.ceil(width * shrink), math.ceil(height * shrink)
+
         picture = open_image(source, at_least=least, upright=self.upright)
-        x, y = picture.width / width, picture.height / height
-        box = scaled_box((left * x, top * y, right * x, bottom * y), picture.size)
+        x, y = picture.width / whole[0], picture.height / whole[1]
+        box = scaled_box((crop[0] * x, crop[1] * y, crop[2] * x, crop[3] * y), picture.size)
         result = resized_crop(picture, box, self.image, self.interpolation, mirrored=rng.random() < self.flip)
         if self.randaugment > 0:
             result = rand_augment(result, self.randaugment, self.layers, self.spread, self.interpolation, rng)

@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -94,14 +94,14 @@ def open_image(
     source: Source,
     *,
     limits: Limits = TRAINING,
-    at_least: int | tuple[int, int] | None = None,
+    at_least: int | tuple[int, int] | Callable[[int, int], tuple[int, int]] | None = None,
     notes: list[str] | None = None,
     upright: bool = True,
 ) -> Image.Image:
     """Decode a file or its bytes into an upright RGB picture, fully loaded, with the file closed.
 
     A large JPEG is decoded at 1/2, 1/4 or 1/8 as long as both sides stay `at_least` (width, height) pixels, as seen
-    upright. What was unusual but understood (turned, animated, CMYK, transparent, ...) is appended to `notes`.
+    upright; a function is asked with the header's (width, height). What was unusual but understood (turned, animated, CMYK, transparent, ...) is appended to `notes`.
     `upright=False` leaves the EXIF orientation unapplied, for networks that were trained so.
 
     Raises:
@@ -115,9 +115,10 @@ def open_image(
                 picture = READERS[kind](file)
                 turn = _turn(picture, file, notes)
             _check(picture, kind, file, limits)
-            if at_least is not None and kind == "JPEG":
-                wide, high = (at_least, at_least) if isinstance(at_least, int) else at_least
-                picture.draft(None, (high, wide) if turn >= 5 and upright else (wide, high))
+            across = -1 if turn >= 5 and upright else 1  # such a picture lies on its side
+            least = at_least(*picture.size[::across]) if callable(at_least) else at_least
+            if least is not None and kind == "JPEG":
+                picture.draft(None, ((least, least) if isinstance(least, int) else least)[::across])
             _note_container(picture, kind, source, notes)
             packed = picture.tile[0][3] if picture.tile else ""
             picture.load()

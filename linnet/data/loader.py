@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from linnet.data.augment import Augment, random_numbers
-from linnet.data.image import BadImage
-from linnet.data.workers import leave_interrupts_to_the_parent, script_hidden, worker_context
-from linnet.errors import DataError, SettingError
+from ..errors import DataError, SettingError
+from .augment import Augment, random_numbers
+from .image import BadImage
+from .workers import leave_interrupts_to_the_parent, script_hidden, worker_context
 
 if TYPE_CHECKING:
     from linnet.data.preprocess import Preprocess

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from linnet.data.workers import leave_interrupts_to_the_parent, script_hidden
-from linnet.errors import DataError, SettingError
-from linnet.files import cache_folder
+from ..errors import DataError, SettingError
+from ..files import cache_folder
+from .workers import leave_interrupts_to_the_parent, script_hidden
 
 VERSION = 1  # part of the folder's name: raise it when the pictures change
 SPLITS = ("train", "validation", "test")

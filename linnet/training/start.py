@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # So many pictures are seen, and so often each at least and at most; the figures behind them are in
 # docs/decisions/0004-first-recipes.md.
-TUNED, SCRATCH = (15_000, 4, 30), (120_000, 8, 100)
+TUNED, SCRATCH = (20_000, 4, 30), (120_000, 8, 100)
 LARGER = 1.1
 SIDE = 8  # image sides of a progressive run are multiples of it
 
