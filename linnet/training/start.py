@@ -33,7 +33,7 @@ def first_recipe(
     workers: int | None = None,
     from_scratch: bool = False,
 ) -> Recipe:
-    """A sound recipe for `photos` pictures in the folder `root`: fine-tuning where pretrained weights are at hand,
+    """A sound recipe for `photos` pictures in the folder `root`: fine-tuning where pretrained weights are known,
     else from scratch. Images grow on the way in both; rates grow with the square root of the batch, as AdamW's should.
 
     Raises: SettingError for a wrong setting, before anything heavy is imported.
@@ -46,7 +46,7 @@ def first_recipe(
     settings: dict[str, Any] = {
         "arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers,
     }  # fmt: skip
-    # A draft refuses whatever is wrong; only then are the weights asked for, which imports torch.
+    # A draft refuses whatever is wrong before anything else is looked up.
     draft = Phase(epochs=1 if epochs is None else epochs, image=32 if image is None else image, batch=batch)
     Recipe(**settings, phases=(draft,), schedule=Cosine(), optimizer=AdamW(lr=1.0 if lr is None else lr))
     tuned = not from_scratch and has_weights(found.name)
