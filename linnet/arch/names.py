@@ -6,7 +6,29 @@ from fnmatch import fnmatch
 from functools import cache
 
 from ..errors import SettingError, did_you_mean
-from . import efficientnet, mnasnet, mobilenet
+from . import (
+    convnext,
+    densenet,
+    efficientnet,
+    efficientvit,
+    ghostnet,
+    inception,
+    lcnet,
+    mnasnet,
+    mobilenet,
+    mobilenetv4,
+    mobileone,
+    mobilevit,
+    nasnet,
+    repvit,
+    resnet,
+    shufflenet,
+    squeezenet,
+    swin,
+    vgg,
+    vit,
+    xception,
+)
 from .spec import Arch
 
 # torchvision's and Keras' names, and the papers' own; lower case, "-" and "." written "_".
@@ -30,10 +52,35 @@ ALIASES = {
     **{f"efficientnetv2{s}": f"efficientnetv2_{s}" for s in ("s", "m", "l", "xl", "b0", "b1", "b2", "b3")},
 }
 
+# In the order in which `linnet archs` lists them.
+FAMILIES = (
+    mobilenet,
+    mobilenetv4,
+    mnasnet,
+    efficientnet,
+    mobilevit,
+    mobileone,
+    repvit,
+    efficientvit,
+    ghostnet,
+    lcnet,
+    convnext,
+    vit,
+    swin,
+    resnet,
+    densenet,
+    inception,
+    xception,
+    nasnet,
+    shufflenet,
+    squeezenet,
+    vgg,
+)
+
 
 @cache
 def known() -> dict[str, Arch]:
-    return {arch.name: arch for family in (mobilenet, mnasnet, efficientnet) for arch in family.ARCHS}
+    return {arch.name: arch for family in FAMILIES for arch in family.ARCHS}
 
 
 def find(name: str) -> Arch:

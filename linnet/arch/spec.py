@@ -85,7 +85,7 @@ class Arch:
     style: Style = Style()  # noqa: RUF009  (frozen)
     scaling: Scaling = Scaling()  # noqa: RUF009
     taps: tuple[str, ...] = ()  # where features come from, see `features`; none: the last row before each stride
-    init: Literal["fan_out", "slim"] = "fan_out"  # see linnet/nn/init.py
+    init: Literal["fan_out", "slim", "trunc", "torch"] = "fan_out"  # see linnet/nn/init.py
     source: str = ""
 
     @property

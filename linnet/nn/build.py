@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 from ..arch.spec import Arch
-from . import conv, efficientnet, mobilenet  # noqa: F401  (each registers its operators' modules)
+from . import (  # noqa: F401  (each registers its operators' modules)
+    conv,
+    convnext,
+    densenet,
+    efficientnet,
+    efficientvit,
+    ghostnet,
+    inception,
+    lcnet,
+    mobilenet,
+    mobilenetv4,
+    mobileone,
+    mobilevit,
+    nasnet,
+    repvit,
+    resnet,
+    shufflenet,
+    squeezenet,
+    swin,
+    vgg,
+    vit,
+    xception,
+)
 from .init import initialise
 from .net import Net
 

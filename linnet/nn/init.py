@@ -17,17 +17,31 @@ def initialise(net: nn.Module, arch: Arch) -> None:
       dense_kernel_initializer.
     - "slim" (MobileNetV1 to V3): truncated N(0, 0.09^2), cut at two deviations. Source: tensorflow/models
       research/slim/nets/mobilenet_v1.py and mobilenet/mobilenet.py, stddev=0.09.
+    - "trunc" (transformers and ConvNeXt): truncated N(0, 0.02^2) for all of them. Source: timm vision_transformer.py,
+      init_weights_vit_timm; facebookresearch/ConvNeXt models/convnext.py, _init_weights.
+    - "torch": as PyTorch draws a layer, which is what torchvision's and timm's ports of old networks keep.
+
+    What is no convolution or linear layer (positions, scales) is drawn by its own module.
     """
+    if arch.init == "torch":
+        for m in net.modules():
+            if isinstance(m, nn.Conv2d | nn.Linear):
+                m.reset_parameters()
+        return
     for m in net.modules():
         if isinstance(m, nn.Conv2d):
             if arch.init == "slim":
                 nn.init.trunc_normal_(m.weight, std=0.09, a=-0.18, b=0.18)
+            elif arch.init == "trunc":
+                nn.init.trunc_normal_(m.weight, std=0.02)
             else:
                 k, fan_out = m.kernel_size[0] * m.kernel_size[1], m.out_channels // m.groups
                 nn.init.normal_(m.weight, std=math.sqrt(2 / (k * fan_out)))
         elif isinstance(m, nn.Linear):
             if arch.init == "slim":
                 nn.init.trunc_normal_(m.weight, std=0.09, a=-0.18, b=0.18)
+            elif arch.init == "trunc":
+                nn.init.trunc_normal_(m.weight, std=0.02)
             else:
                 bound = 1 / math.sqrt(m.out_features)
                 nn.init.uniform_(m.weight, -bound, bound)

@@ -1,0 +1,7 @@
+"""DenseNet (Huang 2017)."""
+
+from __future__ import annotations
+
+from .spec import Arch
+
+ARCHS: tuple[Arch, ...] = ()

@@ -1,0 +1,7 @@
+"""GhostNet (Han 2020)."""
+
+from __future__ import annotations
+
+from .spec import Arch
+
+ARCHS: tuple[Arch, ...] = ()

@@ -1,0 +1,7 @@
+"""MobileOne (Vasu 2023)."""
+
+from __future__ import annotations
+
+from .spec import Arch
+
+ARCHS: tuple[Arch, ...] = ()

@@ -1,0 +1,7 @@
+"""RepViT (Wang 2024)."""
+
+from __future__ import annotations
+
+from .spec import Arch
+
+ARCHS: tuple[Arch, ...] = ()

@@ -1,0 +1,1 @@
+"""Modules of ConvNeXt (Liu 2022)."""

@@ -1,0 +1,1 @@
+"""Modules of DenseNet (Huang 2017)."""

@@ -1,0 +1,1 @@
+"""Modules of EfficientViT of MIT (Cai 2023)."""

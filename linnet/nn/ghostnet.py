@@ -1,0 +1,1 @@
+"""Modules of GhostNet (Han 2020)."""

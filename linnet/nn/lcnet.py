@@ -1,0 +1,1 @@
+"""Modules of PP-LCNet (Cui 2021)."""

@@ -1,0 +1,1 @@
+"""Modules of MobileNetV4 (Qin 2024)."""

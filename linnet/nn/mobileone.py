@@ -1,0 +1,1 @@
+"""Modules of MobileOne (Vasu 2023)."""

@@ -1,0 +1,1 @@
+"""Modules of NASNet-A mobile (Zoph 2018)."""

@@ -1,0 +1,1 @@
+"""Modules of RepViT (Wang 2024)."""

@@ -1,0 +1,1 @@
+"""Modules of SqueezeNet (Iandola 2016)."""

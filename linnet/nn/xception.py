@@ -1,0 +1,1 @@
+"""Modules of Xception (Chollet 2017)."""

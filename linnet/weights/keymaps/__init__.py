@@ -1,0 +1,1 @@
+"""Names of the same weights here and in other libraries, one file of tables per family."""

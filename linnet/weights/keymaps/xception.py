@@ -1,0 +1,7 @@
+"""Names of Xception (Chollet 2017) in timm and torchvision."""
+
+from __future__ import annotations
+
+from .table import Keys
+
+KEYS: tuple[Keys, ...] = ()
