@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check fmt golden bench clean
+.PHONY: demo test check fmt golden docs bench clean
 
 demo: .venv/.installed
 	$(BIN)/linnet fit
@@ -21,6 +21,9 @@ fmt: .venv/.installed-dev
 
 golden: .venv/.installed-dev
 	$(BIN)/python tests/golden/rewrite.py
+
+docs: .venv/.installed-dev
+	$(BIN)/python docs/reference/make_models.py
 
 bench: .venv/.installed-dev
 	@echo "Each file in benchmarks/ is one comparison; its first lines say how to run it."

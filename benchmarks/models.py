@@ -1,149 +1,197 @@
-"""Training throughput of a network beside timm's, in one process, alternating.
+"""Speed of the networks themselves: build, forward and training step beside timm's and torchvision's, alternating.
 
-    python benchmarks/models.py                                  # about 4 minutes on 2 cores
-    python benchmarks/models.py --network mobilenetv3_small_100 --rounds 5
+    python benchmarks/models.py                                    # about 20 minutes on 2 cores
+    python benchmarks/models.py --networks resnet50 vit_tiny_patch16_224 --rounds 11
 
-A step is forward, cross entropy, backward and an SGD update on the same random batch, with the same weights at the
-start. Every round times each layout and precision, ours and timm's by turns, and the one that begins changes from round to
-round; a ratio is taken within a round, so that what else the machine does touches both. The last line sets the best of
-ours against the best of timm's, from the same rounds. Writes benchmarks/results/models.json and prints a Markdown table. Needs timm.
+One process holds all rivals with the same weights. A round times each of them once in each configuration, in an order that
+turns from round to round; ratios are taken within a round (theirs : ours, so above 1 Linnet is faster), and the median of
+the rounds is given with the lowest and the highest. "build" is the construction with drawn weights. A training step is
+forward, cross entropy, backward and an SGD update on a batch that stays the same. "best" sets each side's own fastest
+configuration against the other's. Writes benchmarks/results/models.json and prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from about import about
 from torch import nn
 from torch.nn import functional as F
+from torchvision import models as torchvision_models
 
-from linnet.arch.names import find
+from linnet.arch.names import aliases, find
 from linnet.files import write_json
 from linnet.nn.build import build
 from linnet.weights.keymap import to_linnet
 
 RESULT = Path(__file__).parent / "results" / "models.json"
-BEST = "best against best"
-CONFIGURATIONS = {
-    "contiguous fp32": (torch.contiguous_format, False),
-    "contiguous bf16": (torch.contiguous_format, True),
-    "channels-last fp32": (torch.channels_last, False),
-    "channels-last bf16": (torch.channels_last, True),
-}
+# network -> side in pixels: the size it belongs to where that matters (windows, positions), else 128.
+NETWORKS = {
+    "mobilenetv2_100": 128, "mobilenetv3_large_100": 128, "mobilenetv3_small_100": 128, "efficientnet_b0": 128,
+    "efficientnetv2_s": 128, "mobilevit_s": 256, "mobilenetv4_conv_small": 128, "mobileone_s0": 128,
+    "repvit_m0_9": 128, "efficientvit_b0": 128, "ghostnet_100": 128, "lcnet_100": 128, "convnext_tiny": 128,
+    "vit_tiny_patch16_224": 224, "swin_tiny_patch4_window7_224": 224, "swinv2_tiny_window8_256": 256, "resnet50": 128,
+}  # fmt: skip
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+CONFIGURATIONS = [(layout, precision) for layout in LAYOUTS for precision in ("fp32", "bf16")]
 
 
-def stepper(net: nn.Module, layout: torch.memory_format, bf16: bool, batch: int, image: int) -> Callable[[], None]:
-    """One training step of `net` on a batch that stays the same."""
-    net = net.train().to(memory_format=layout)  # type: ignore[call-overload]
+def rivals(name: str) -> dict[str, Callable[[], nn.Module]]:
+    """How each library that has the network builds it."""
+    found: dict[str, Callable[[], nn.Module]] = {
+        "linnet": lambda: build(find(name)),
+        "timm": lambda: timm.create_model(name),
+    }
+    same = [n for n in torchvision_models.list_models(module=torchvision_models) if find_or_none(n) == name]
+    if same:
+        found["torchvision"] = lambda: torchvision_models.get_model(same[0])
+    return found
+
+
+def find_or_none(name: str) -> str | None:
+    return name if name in NETWORKS else aliases().get(name)
+
+
+def stepper(net: nn.Module, layout: str, precision: str, train: bool, image: int, batch: int) -> Callable[[], None]:
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch, 3, image, image, generator=generator).contiguous(memory_format=layout)
+    images = torch.randn(batch, 3, image, image, generator=generator).contiguous(memory_format=LAYOUTS[layout])
     labels = torch.randint(1000, (batch,), generator=generator)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
 
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = net(images)
-        F.cross_entropy(logits.float(), labels).backward()
+    def forward() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            return net(images)
+
+    def look() -> None:
+        with torch.inference_mode():
+            forward()
+
+    def learn() -> None:
+        F.cross_entropy(forward().float(), labels).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    return step
+    return learn if train else look
 
 
-def images_per_second(step: Callable[[], None], steps: int, batch: int) -> float:
+def seconds(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return steps * batch / (time.perf_counter() - began)
+    work()
+    return time.perf_counter() - began
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    return {key: round(f(values), 4) for key, f in (("median", statistics.median), ("min", min), ("max", max))}
+def measure(name: str, image: int, rounds: int, batch: int) -> dict[str, Any]:
+    makers = rivals(name)
+    nets = {who: make() for who, make in makers.items()}
+    for dialect in ("timm", "torchvision"):
+        if dialect in nets:
+            nets["linnet"].load_state_dict(to_linnet(nets[dialect].state_dict(), find(name), dialect))
+            break
+    times: dict[tuple[str, str], dict[str, list[float]]] = {("build", ""): {who: [] for who in nets}}
+    order = list(nets)
+    for i in range(rounds):
+        for who in order[i % len(order) :] + order[: i % len(order)]:
+            times["build", ""][who].append(seconds(makers[who]))
+    for task in ("forward", "train"):
+        for layout, precision in CONFIGURATIONS:
+            for net in nets.values():
+                net.train(task == "train").to(memory_format=LAYOUTS[layout])  # type: ignore[call-overload]
+            steps = {who: stepper(net, layout, precision, task == "train", image, batch) for who, net in nets.items()}
+            for step in steps.values():
+                step()
+                step()
+            found = times[task, f"{layout} {precision}"] = {who: [] for who in nets}
+            for i in range(rounds):
+                for who in order[i % len(order) :] + order[: i % len(order)]:
+                    found[who].append(seconds(steps[who]))
+            del steps
+            gc.collect()
+    return {
+        "network": name,
+        "image": image,
+        "rows": [row for task in ("build", "forward", "train") for row in rows(task, times)],
+    }
+
+
+def rows(task: str, times: dict[tuple[str, str], dict[str, list[float]]]) -> list[dict[str, Any]]:
+    own = {configuration: found for (t, configuration), found in times.items() if t == task}
+    found = [{"task": task, "configuration": c, **compared(t["linnet"], t)} for c, t in own.items()]
+    if task != "build":
+        who = next(iter(own.values()))
+        best = {w: min(own, key=lambda c: statistics.median(own[c][w])) for w in who}
+        chosen = {w: own[best[w]][w] for w in who}
+        found.append({"task": task, "configuration": "best", "chosen": best, **compared(chosen["linnet"], chosen)})
+    return found
+
+
+def compared(ours: list[float], of: dict[str, list[float]]) -> dict[str, Any]:
+    result: dict[str, Any] = {"linnet_ms": round(1e3 * statistics.median(ours), 3)}
+    for who, theirs in of.items():
+        if who != "linnet":
+            ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+            result[who] = {"ms": round(1e3 * statistics.median(theirs), 3), "ratio": round(statistics.median(ratios), 3),
+                           "min": round(min(ratios), 3), "max": round(max(ratios), 3)}  # fmt: skip
+    return result
+
+
+def markdown(result: dict[str, Any]) -> str:
+    facts = result["about"]
+    lines = [
+        f"Times of others by Linnet's (above 1: Linnet is faster), median of {result['rounds']} rounds and their spread;"
+        f" batch {result['batch']}, {facts['date']}, {facts['machine']['processor']}, 2 threads, torch {facts['torch']},"
+        f" timm {facts['timm']}, torchvision {facts['torchvision']}.",
+        "",
+        "| network | px | beside | build | forward, channels-last fp32 | forward, best | training, channels-last fp32 | training, best |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    for network in result["networks"]:
+        found = {(row["task"], row["configuration"]): row for row in network["rows"]}
+        places = [("build", ""), ("forward", "channels-last fp32"), ("forward", "best"), ("train", "channels-last fp32"), ("train", "best")]  # fmt: skip
+        for who in ("timm", "torchvision"):
+            if who in found["build", ""]:
+                cells = [found[place][who] for place in places]
+                said = [f"{c['ratio']:.2f} ({c['min']:.2f} to {c['max']:.2f})" for c in cells]
+                lines.append(f"| {network['network']} | {network['image']} | {who} | " + " | ".join(said) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", default="efficientnet_b0")
-    parser.add_argument("--image", type=int, default=128)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    batch = options.batch
     torch.set_num_threads(options.threads)
     facts = about()  # with the load when this began
-
-    steps: dict[tuple[str, str], Callable[[], None]] = {}
-    for name, (layout, bf16) in CONFIGURATIONS.items():
-        theirs = timm.create_model(options.network)
-        ours = build(find(options.network))
-        ours.load_state_dict(to_linnet(theirs.state_dict(), ours.arch, "timm"))
-        steps[name, "linnet"] = stepper(ours, layout, bf16, batch, options.image)
-        steps[name, "timm"] = stepper(theirs, layout, bf16, batch, options.image)
-    for step in steps.values():  # the first steps allocate and choose kernels
-        step()
-        step()
-
-    speeds: dict[tuple[str, str], list[float]] = {key: [] for key in steps}
-    for i in range(options.rounds):
-        for name in CONFIGURATIONS:
-            for who in ("linnet", "timm") if i % 2 == 0 else ("timm", "linnet"):
-                speeds[name, who].append(images_per_second(steps[name, who], options.steps, batch))
-
-    best = {who: max(CONFIGURATIONS, key=lambda c: statistics.median(speeds[c, who])) for who in ("linnet", "timm")}
-    lines = {name: (name, name) for name in CONFIGURATIONS} | {BEST: (best["linnet"], best["timm"])}
-    rows = [
-        {
-            "line": line,
-            "linnet": spread(speeds[mine, "linnet"]) | {"configuration": mine},
-            "timm": spread(speeds[other, "timm"]) | {"configuration": other},
-            "ratio": spread([a / b for a, b in zip(speeds[mine, "linnet"], speeds[other, "timm"], strict=True)]),
-        }
-        for line, (mine, other) in lines.items()
-    ]
-    result = {
-        "what": "training, images per second",
-        "network": options.network,
-        "image": options.image,
-        "batch": batch,
-        "rounds": options.rounds,
-        "steps": options.steps,
-        "threads": options.threads,
-        "about": facts,
-        "rows": rows,
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    write_json(RESULT, result)
-    print(markdown(result))
-
-
-def markdown(result: dict) -> str:  # type: ignore[type-arg]
-    facts = result["about"]
-    lines = [
-        f"{result['network']}, training at {result['image']} px, batch {result['batch']}: images/s, median of"
-        f" {result['rounds']} rounds ({facts['date']}, {facts['machine']['processor']},"
-        f" {result['threads']} threads, torch {facts['torch']}, timm {facts['timm']})",
-        "",
-        "| layout and precision | Linnet | timm | ratio: median (lowest to highest round) |",
-        "|---|---:|---:|---:|",
-    ]
-    for row in result["rows"]:
-        ours, theirs, ratio = row["linnet"], row["timm"], row["ratio"]
-        line = row["line"]
-        if line == BEST:
-            line += f": {ours['configuration']} and {theirs['configuration']}"
-        lines.append(
-            f"| {line} | {ours['median']:.1f} | {theirs['median']:.1f}"
-            f" | {ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f}) |"
+    networks = []
+    for name in options.networks:
+        networks.append(measure(name, NETWORKS.get(name, find(name).image), options.rounds, options.batch))
+        gc.collect()
+        print(
+            markdown(
+                {"about": facts, "rounds": options.rounds, "batch": options.batch, "networks": networks[-1:]}
+            ).splitlines()[-1],
+            flush=True,
         )
-    return "\n".join(lines)
+        result = {
+            "about": facts,
+            "rounds": options.rounds,
+            "batch": options.batch,
+            "threads": options.threads,
+            "networks": networks,
+        }
+        if options.networks == list(NETWORKS):
+            write_json(RESULT, result)
+    print(markdown(result))
 
 
 if __name__ == "__main__":

@@ -13,15 +13,19 @@ __version__ = "0.1.0"
 # The verbs of the command line, in the order in which a person meets them: `linnet VERB` calls `linnet.VERB`.
 VERBS = {
     "fit": "linnet.pipeline",
-    "archs": "linnet.arch.names",
+    "archs": "linnet.weights.archs",
     "table": "linnet.cost.table",
+    "cost_of": "linnet.cost.arithmetic",
     "doctor": "linnet.data.doctor",
     "train": "linnet.training.train",
     "evaluate": "linnet.evaluation.evaluate",
     "export": "linnet.deploy.export",
     "predict": "linnet.deploy.predict",
     "report": "linnet.explanation.report",
+    "convert": "linnet.weights.convert",
 }
+# On the command line a verb has the name that a folder of ours has too: `linnet cost` is `linnet.cost_of`.
+SHORT = {"cost_of": "cost"}
 VALUES = {
     "Arch": "linnet.arch.spec",
     "Layer": "linnet.arch.spec",
@@ -30,6 +34,8 @@ VALUES = {
     "find": "linnet.arch.names",
     "build": "linnet.nn.build",
     "create_model": "linnet.weights.create",
+    "list_models": "linnet.weights.create",
+    "from_blocks": "linnet.arch.blocks",
     "count": "linnet.cost.count",
     "Preprocess": "linnet.data.preprocess",
     "Recipe": "linnet.training.recipe",
@@ -42,12 +48,13 @@ _HOME = VERBS | VALUES
 __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
-    from .arch.names import archs as archs
+    from .arch.blocks import from_blocks as from_blocks
     from .arch.names import find as find
     from .arch.spec import Arch as Arch
     from .arch.spec import Layer as Layer
     from .arch.spec import Stage as Stage
     from .arch.spec import Style as Style
+    from .cost.arithmetic import cost_of as cost_of
     from .cost.count import count as count
     from .cost.table import table as table
     from .data.doctor import doctor as doctor
@@ -63,7 +70,10 @@ if TYPE_CHECKING:
     from .training.recipe import Recipe as Recipe
     from .training.recipe import progressive as progressive
     from .training.train import train as train
+    from .weights.archs import archs as archs
+    from .weights.convert import convert as convert
     from .weights.create import create_model as create_model
+    from .weights.create import list_models as list_models
     from .weights.model import read_model as read_model
 
 

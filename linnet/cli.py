@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 from cyclopts import App, CycloptsError, Parameter
 
-from . import VERBS, __version__
+from . import SHORT, VERBS, __version__
 from .errors import LinnetError
 
 EPILOGUE = """
@@ -28,7 +28,7 @@ def make_app() -> App:
         default_parameter=Parameter(negative=()),
     )
     for place, (verb, module) in enumerate(VERBS.items()):
-        app.command(f"{module}:{verb}", name=verb, sort_key=place)
+        app.command(f"{module}:{verb}", name=SHORT.get(verb, verb), sort_key=place)
     return app
 
 
@@ -55,9 +55,10 @@ def main(tokens: list[str] | None = None) -> None:
     """Run one command and leave with its exit code: 0, 1 for a LinnetError, 2 for wrong usage."""
     given = sys.argv[1:] if tokens is None else tokens
     app = make_app()
-    if not set(given) & set(VERBS):  # help or a typing mistake: the list of verbs says what each does
-        for verb in VERBS:
-            app[verb]
+    names = [SHORT.get(verb, verb) for verb in VERBS]
+    if not set(given) & set(names):  # help or a typing mistake: the list of verbs says what each does
+        for name in names:
+            app[name]
 
     @app.meta.default
     def launch(  # pyright: ignore[reportUnusedFunction]

@@ -73,6 +73,8 @@ def fit(
     lr: float | None = None,
     seed: int | None = None,
     workers: int | None = None,
+    max_bad: float | None = None,
+    pretrained: str | None = None,
     out: Path | None = None,
     resume: Path | None = None,
 ) -> Fitted:
@@ -84,6 +86,7 @@ def fit(
     Args:
         photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders, or a CSV.
         arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
+        pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
         epochs: How often every photo is seen; by default as many as the number of photos asks for.
         image: Side in pixels of what the network sees.
@@ -91,6 +94,7 @@ def fit(
         lr: Highest learning rate, at this batch.
         seed: Another number gives another order, other crops and first weights.
         workers: Processes that read photos; the result does not depend on it.
+        max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
         out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
         resume: Folder of a run that was stopped: finish it.
     """
@@ -98,15 +102,20 @@ def fit(
     from .training.start import first_recipe
 
     began = time.monotonic()
-    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers}
+    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
         if given or from_scratch or out:
             named = next(iter(given), "from_scratch" if from_scratch else "out").replace("_", "-")
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
-    first_recipe(from_scratch=True, **{"arch": DEFAULT, **given})  # a wrong flag fails before any work
-    if arch is None:
+    # A wrong flag fails before any work.
+    draft = first_recipe(
+        **{"arch": None if pretrained else DEFAULT, **given}, from_scratch=from_scratch or not pretrained
+    )
+    if pretrained is not None:
+        given["arch"] = draft.arch
+    elif arch is None:
         given["arch"], note = choose_arch(from_scratch=from_scratch)
         say(note)
 
@@ -138,10 +147,10 @@ def train_on(root: Path, given: dict[str, Any], *, from_scratch: bool, out: Path
     Raises: DataError when there are too few photos to set some aside and measure on them.
     """
     from .errors import DataError
-    from .training.start import first_recipe, look_at, new_run
+    from .training.start import first_recipe, look_at, new_run, note_on_weights
 
     root = root.absolute()  # a run finds its photos again from wherever it is gone on with
-    diagnosis = look_at(root)
+    diagnosis = look_at(root, **({"max_bad": given["max_bad"]} if "max_bad" in given else {}))
     photos = diagnosis.photos
     if not photos.validation and not photos.test:
         raise DataError(
@@ -149,6 +158,8 @@ def train_on(root: Path, given: dict[str, Any], *, from_scratch: bool, out: Path
             " Give at least 3 different photos of each class; 30 is a beginning, 300 is good."
         )
     recipe: Recipe = first_recipe(from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given)
+    if note := note_on_weights(recipe, from_scratch=from_scratch):
+        say(note)
     folder = new_run(out or Path("runs") / (root.stem or "photos"), diagnosis)
 
     from .training.loop import run

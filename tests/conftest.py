@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no network in tests; child processes inherit it
 
 
 @pytest.fixture(scope="session")

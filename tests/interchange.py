@@ -35,7 +35,7 @@ def randomise(net: nn.Module, seed: int = 0) -> nn.Module:
             m.num_batches_tracked.fill_(7)  # type: ignore[union-attr,operator]
             continue
         for p in m.parameters(recurse=False):
-            if isinstance(m, nn.Conv2d | nn.Linear) and p.ndim > 1:
+            if isinstance(m, nn.Conv2d | nn.Linear | nn.MultiheadAttention) and p.ndim > 1:
                 bound = (3.0 / p[0].numel()) ** 0.5
                 draw(p, -bound, bound)
             elif isinstance(m, nn.LayerNorm | nn.GroupNorm) and p is m.weight:

@@ -28,14 +28,15 @@ def test_help_names_every_verb_and_says_what_it_does(capsys: pytest.CaptureFixtu
     assert run("--help") == 0
     text = capsys.readouterr().out
     for verb in linnet.VERBS:
-        (line,) = [line for line in text.splitlines() if re.search(rf"^\W*{verb} ", line)]
+        name = linnet.SHORT.get(verb, verb)
+        (line,) = [line for line in text.splitlines() if re.search(rf"^\W*{name} ", line)]
         first_words = (inspect.getdoc(getattr(linnet, verb)) or "").split()[:3]
         assert " ".join(first_words) in line
 
 
 @pytest.mark.parametrize("verb", linnet.VERBS)
 def test_each_verb_has_a_flag_for_each_keyword(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(verb, "--help") == 0
+    assert run(linnet.SHORT.get(verb, verb), "--help") == 0
     text = capsys.readouterr().out
     for name, parameter in inspect.signature(getattr(linnet, verb)).parameters.items():
         shown = name.replace("_", "-")

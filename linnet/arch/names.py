@@ -83,6 +83,12 @@ def known() -> dict[str, Arch]:
     return {arch.name: arch for family in FAMILIES for arch in family.ARCHS}
 
 
+@cache
+def aliases() -> dict[str, str]:
+    """Other names of the networks: those above, and those that a family's own file gives."""
+    return ALIASES | {alias: name for family in FAMILIES for alias, name in getattr(family, "ALIASES", {}).items()}
+
+
 def find(name: str) -> Arch:
     """The Arch of that name or alias; a tag of timm's weights behind a point is passed over.
 
@@ -91,16 +97,26 @@ def find(name: str) -> Arch:
     >>> find("EfficientNet-B0").name, find("efficientnet_b0.ra_in1k").name
     ('efficientnet_b0', 'efficientnet_b0')
     """
-    if name in known():
-        return known()[name]
-    plain = _plain(name)
-    for candidate in (plain, _plain(name.partition(".")[0])):
-        candidate = ALIASES.get(candidate, candidate)
-        if candidate in known():
-            return known()[candidate]
-    raise SettingError(
-        f"No network is called {name!r}.{did_you_mean(plain, [*known(), *ALIASES])} `linnet archs` lists them all."
-    )
+    return known()[split(name)[0]]
+
+
+def split(name: str) -> tuple[str, str]:
+    """The network's own name, and the tag of weights behind a point of the given one ("" where there is none).
+
+    The whole name may be a network's ("squeezenet1.1"); else the first point that leaves one begins the tag.
+    Raises SettingError with the nearest names when there is none.
+
+    >>> split("timm/resnet50.a1_in1k"), split("squeezenet1.1")
+    (('resnet50', 'a1_in1k'), ('squeezenet1_1', ''))
+    """
+    short = name.removeprefix("hf-hub:").removeprefix("timm/")
+    for end in (len(short), *(i for i, letter in enumerate(short) if letter == ".")):
+        plain = _plain(short[:end])
+        network = aliases().get(plain, plain)
+        if network in known():
+            return network, short[end + 1 :]
+    near = did_you_mean(_plain(short), [*known(), *aliases()])
+    raise SettingError(f"No network is called {name!r}.{near} `linnet archs` lists them all.")
 
 
 def _plain(name: str) -> str:

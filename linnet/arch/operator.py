@@ -13,7 +13,8 @@ from ..errors import SettingError
 if TYPE_CHECKING:
     from .scale import Scaling
 
-Act = Literal["identity", "relu", "relu6", "silu", "hswish", "gelu"]
+Act = Literal["identity", "relu", "relu6", "silu", "hswish", "gelu", "tanh"]
+PoolKind = Literal["average", "max", "token", "flatten"]
 Size = tuple[int, ...]  # (height, width) of a map, (n,) of n tokens, () of a vector
 
 
@@ -53,6 +54,11 @@ class Operator:
     def out_channels(self, cin: int, channels: int, size: Size) -> int:
         """Channels after one layer of a row that says `channels`."""
         return channels
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a deeper table has more layers of it; of a pool there stays one between two stages."""
+        return True
 
     def part(self, role: str, layer: Layer) -> tuple[int, Size]:
         """Channels and size of the output of the layer's submodule `role`, for taps inside a row.
@@ -144,6 +150,10 @@ class MaxPool(Operator):
     pad: int = 1
     ceil: bool = False
 
+    @property
+    def repeats(self) -> bool:
+        return False
+
     def out_size(self, size: Size, stride: int, dilation: int) -> Size:
         def one(n: int) -> int:
             span = n + 2 * self.pad - self.k + (stride - 1 if self.ceil else 0)
@@ -161,11 +171,11 @@ class MaxPool(Operator):
 class Pool(Operator):
     """From a map or tokens to a vector. The rows above it are `forward_features`, it and the rest `forward_head`.
 
-    "average" is the mean over all positions, "token" the first token (`tokens` > 1 keeps that many, [B, tokens, C]),
+    "average" is the mean over all positions, "max" the largest value, "token" the first token (`tokens` > 1 keeps that many, [B, tokens, C]),
     "flatten" a map's [C * H * W].
     """
 
-    kind: Literal["average", "token", "flatten"] = "average"
+    kind: PoolKind = "average"
     tokens: int = 1
 
     def out_size(self, size: Size, stride: int, dilation: int) -> Size:

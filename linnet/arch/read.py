@@ -14,10 +14,11 @@ from .operator import Operator
 
 # The least value of the numbers that tables are made of; an operator of a user's own may bring others.
 LEAST: dict[str, int] = {
-    **dict.fromkeys(("image", "layers", "stride", "k", "groups", "heads", "tokens", "divisor", "exp"), 1),
-    **dict.fromkeys(("channels", "c", "pad", "se", "classes", "momentum", "guard"), 0),
+    **dict.fromkeys(("image", "layers", "stride", "k", "groups", "heads", "tokens", "divisor", "exp", "width"), 1),
+    **dict.fromkeys(("squeeze", "window", "d", "depth", "patch", "key", "kv_stride"), 1),
+    **dict.fromkeys(("channels", "c", "pad", "se", "classes", "momentum", "guard", "start", "mid", "before"), 0),
 }
-ABOVE0 = ("t", "eps")
+ABOVE0 = ("t", "eps", "mlp")
 # Each layer is built: a slip of the keyboard must not fill the memory.
 MOST: dict[str, int] = {"layers": 10_000, "": 1_000_000}
 SAID = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "null"}

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from html import escape
+from textwrap import wrap
 from typing import Literal, get_args
 
 from ..errors import SettingError, did_you_mean
 
 Format = Literal["text", "markdown", "html"]
-Cell = str | int | None  # whole numbers get thousands separators and stand right; None is an empty cell
+# Numbers stand right and get thousands separators, a Decimal keeps the digits that it was written with; None is empty.
+Cell = str | int | Decimal | None
 WIDTH = 110  # columns of a terminal that a text table stays within
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is shown: a title, the columns' headings, rows, one row of totals, and a sentence below."""
+    """What is shown: a title, the columns' headings, rows, one row of totals or none, and a sentence or more below."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    total: tuple[Cell, ...]
+    total: tuple[Cell, ...] = ()
     note: str = ""
 
 
@@ -53,15 +56,17 @@ def text(sheet: Sheet) -> str:
         for row in cells
     ]
     rule = "-" * (sum(widths) + len(gap) * (len(widths) - 1))
-    return "\n".join([sheet.title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1], *filter(None, [sheet.note])])
+    head, *body = lines
+    total = [body.pop()] if sheet.total else []
+    return "\n".join([sheet.title, rule, head, rule, *body, rule, *total, *wrap(sheet.note, WIDTH)])
 
 
 def markdown(sheet: Sheet) -> str:
-    head, *body, total = (
+    head, *body = (
         "| " + " | ".join(c.replace("|", "\\|").replace("*", "\\*") for c in row) + " |" for row in _cells(sheet)
     )
     rule = "|" + "|".join("---:" if right else "---" for right in _right(sheet)) + "|"
-    return "\n".join([f"**{sheet.title}**", "", head, rule, *body, total, *(["", sheet.note] if sheet.note else [])])
+    return "\n".join([f"**{sheet.title}**", "", head, rule, *body, *(["", sheet.note] if sheet.note else [])])
 
 
 def html(sheet: Sheet) -> str:
@@ -72,7 +77,9 @@ def html(sheet: Sheet) -> str:
         open_tags = [f'<{tag} style="text-align:right">' if r else f"<{tag}>" for r in right]
         return "<tr>" + "".join(f"{o}{escape(c)}</{tag}>" for o, c in zip(open_tags, cells, strict=True)) + "</tr>"
 
-    head, *body, total = _cells(sheet)
+    head, *body = _cells(sheet)
+    total = [row(body.pop(), "td")] if sheet.total else []
+    note = [f'<tr><td colspan="{len(right)}">{escape(sheet.note)}</td></tr>'] if sheet.note else []
     return "\n".join(
         [
             '<table class="linnet-table">',
@@ -81,9 +88,7 @@ def html(sheet: Sheet) -> str:
             "<tbody>",
             *(row(cells, "td") for cells in body),
             "</tbody>",
-            f"<tfoot>{row(total, 'td')}"
-            + (f'<tr><td colspan="{len(right)}">{escape(sheet.note)}</td></tr>' if sheet.note else "")
-            + "</tfoot>",
+            f"<tfoot>{''.join([*total, *note])}</tfoot>",
             "</table>",
         ]
     )
@@ -91,12 +96,13 @@ def html(sheet: Sheet) -> str:
 
 def _cells(sheet: Sheet) -> list[list[str]]:
     def cell(value: Cell) -> str:
-        return "" if value is None else f"{value:,}" if isinstance(value, int) else value
+        return "" if value is None else f"{value:,}" if isinstance(value, int | Decimal) else value
 
-    rows = (sheet.columns, *sheet.rows, sheet.total)
+    rows = (sheet.columns, *sheet.rows, *filter(None, [sheet.total]))
     return [[cell(value) for value in row] for row in rows]
 
 
 def _right(sheet: Sheet) -> list[bool]:
     """Which columns are numbers: those that hold one in any row."""
-    return [any(isinstance(row[i], int) for row in (*sheet.rows, sheet.total)) for i in range(len(sheet.columns))]
+    rows = (*sheet.rows, *filter(None, [sheet.total]))
+    return [any(isinstance(row[i], int | Decimal) for row in rows) for i in range(len(sheet.columns))]

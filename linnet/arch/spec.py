@@ -24,6 +24,7 @@ from .operator import (
     Norm,
     Operator,
     Pool,
+    PoolKind,
     Size,
     Style,
     shape,
@@ -43,6 +44,7 @@ __all__ = [
     "Norm",
     "Operator",
     "Pool",
+    "PoolKind",
     "Scaling",
     "Size",
     "Stage",
@@ -85,7 +87,7 @@ class Arch:
     style: Style = Style()  # noqa: RUF009  (frozen)
     scaling: Scaling = Scaling()  # noqa: RUF009
     taps: tuple[str, ...] = ()  # where features come from, see `features`; none: the last row before each stride
-    init: Literal["fan_out", "slim", "trunc", "torch"] = "fan_out"  # see linnet/nn/init.py
+    init: Literal["fan_out", "slim", "trunc", "he", "torch"] = "fan_out"  # see linnet/nn/init.py
     source: str = ""
 
     @property
@@ -107,6 +109,12 @@ class Arch:
             *(f"stages.{i}" for i in range(len(self.stages))),
             *head,
         )
+
+    @property
+    def classifier_row(self) -> int:
+        """Place of the classifier among `rows`; how many rows there are, if there is none. SqueezeNet's is not the last."""
+        body = len(self.stem) + len(self.stages)
+        return next((body + i for i, op in enumerate(self.head) if isinstance(op, Classifier)), len(self.rows))
 
     @property
     def classes(self) -> int:
@@ -203,7 +211,8 @@ class Arch:
         for i, s in enumerate((*self.stem, *self.stages), -len(self.stem)):
             body, start = i >= 0, first[i + len(self.stem)]
             channels = rule.channels(s.channels, width if body or rule.stem else 1)
-            layers = rule.layers(s.layers, depth, end=i in (0, last)) if body else s.layers
+            deepens = body and all(op.repeats for op in s.ops)
+            layers = rule.layers(s.layers, depth, end=i in (0, last)) if deepens else s.layers
             ops = tuple(op.widened(start.cin, wide, rule) for op in s.ops)
             rows.append(Stage(ops if isinstance(s.op, tuple) else ops[0], channels, layers, s.stride))
             for j in range(s.layers):  # as deep as it was: only the width must show in the ratio of `wide` to `cin`

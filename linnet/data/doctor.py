@@ -202,7 +202,9 @@ def _stop_if_bad(diagnosis: Diagnosis, max_bad: float) -> None:
     problems = list(diagnosis.problems)
     bad = diagnosis.quarantined()
     if diagnosis.bad_share > max_bad:
-        problems.append(f"{diagnosis.bad_share:.1%} of the files are bad (allowed: {max_bad:.1%})")
+        problems.append(
+            f"{diagnosis.bad_share:.1%} of the files are bad (allowed: {max_bad:.1%}; --max-bad allows more)"
+        )
     if not problems:
         return
     files = "".join(f"\n  {finding.path}: {finding.reason}" for finding in bad[:SHOWN])

@@ -147,10 +147,14 @@ def learnt_from(counts: Mapping[str, Mapping[str, int]]) -> str:
 
 def licence(facts: Mapping[str, Any]) -> str:
     """Of the weights it was made from; what was learnt from the photos is the owner's own matter."""
-    given = facts.get("licence")
+    given = facts.get("licence") or ("unknown" if "source" in facts else None)
     if not given:
         return "Trained from scratch: its licence is for whoever trained it and owns the photos to say."
     name, places = (given.get("name"), given.get("read_in", [])) if isinstance(given, Mapping) else (given, [])
+    if name == "unknown":
+        return (
+            "Fine-tuned from weights of a file, whose licence is unknown: ask whoever made them before you pass it on."
+        )
     start = facts.get("pretrained") or facts.get("source") or "pretrained weights"
     read = "".join(f"\n- read in {plain(str(place))}" for place in places)
     return f"Fine-tuned from {plain(str(start))}, which is under {plain(str(name))}; the photos' own licence comes on top.{read}"

@@ -19,6 +19,7 @@ ACTS: dict[Act, type[nn.Module]] = {
     "silu": nn.SiLU,
     "hswish": nn.Hardswish,
     "gelu": nn.GELU,
+    "tanh": nn.Tanh,
 }
 
 
@@ -74,7 +75,7 @@ class ConvNorm(nn.Conv2d):
             input = pad_same(input, self.kernel_size, self.stride[0], self.dilation[0])
         if self.depthwise and pays_off(input):
             x = depthwise_conv(input, self.weight, self.stride[0], self.around)
-            return self.act(self.norm(x if self.bias is None else x + self.bias[:, None, None]))
+            return self.act(self.norm(x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]))
         return self.act(self.norm(super().forward(input)))
 
 
@@ -131,6 +132,8 @@ class Pooling(nn.Module):
             return x.flatten(1)
         if self.kind == "token":
             return x[:, 0] if self.tokens == 1 else x[:, : self.tokens]
+        if self.kind == "max":
+            return x.amax((2, 3)) if x.ndim == 4 else x.amax(1)
         return x.mean((2, 3)) if x.ndim == 4 else x.mean(1)
 
 

@@ -19,31 +19,33 @@ def initialise(net: nn.Module, arch: Arch) -> None:
       research/slim/nets/mobilenet_v1.py and mobilenet/mobilenet.py, stddev=0.09.
     - "trunc" (transformers and ConvNeXt): truncated N(0, 0.02^2) for all of them. Source: timm vision_transformer.py,
       init_weights_vit_timm; facebookresearch/ConvNeXt models/convnext.py, _init_weights.
+    - "he" (deep stacks without norms): N(0, 2 / fan_in) for all of them. Source: He 2015, equation 10.
     - "torch": as PyTorch draws a layer, which is what torchvision's and timm's ports of old networks keep.
 
     What is no convolution or linear layer (positions, scales) is drawn by its own module.
     """
-    if arch.init == "torch":
-        for m in net.modules():
-            if isinstance(m, nn.Conv2d | nn.Linear):
-                m.reset_parameters()
-        return
     for m in net.modules():
-        if isinstance(m, nn.Conv2d):
-            if arch.init == "slim":
-                nn.init.trunc_normal_(m.weight, std=0.09, a=-0.18, b=0.18)
-            elif arch.init == "trunc":
-                nn.init.trunc_normal_(m.weight, std=0.02)
+        if isinstance(m, nn.Conv2d | nn.Linear):
+            if arch.init == "torch":
+                m.reset_parameters()
             else:
-                k, fan_out = m.kernel_size[0] * m.kernel_size[1], m.out_channels // m.groups
-                nn.init.normal_(m.weight, std=math.sqrt(2 / (k * fan_out)))
-        elif isinstance(m, nn.Linear):
-            if arch.init == "slim":
-                nn.init.trunc_normal_(m.weight, std=0.09, a=-0.18, b=0.18)
-            elif arch.init == "trunc":
-                nn.init.trunc_normal_(m.weight, std=0.02)
-            else:
-                bound = 1 / math.sqrt(m.out_features)
-                nn.init.uniform_(m.weight, -bound, bound)
-        if isinstance(m, nn.Conv2d | nn.Linear) and m.bias is not None:
-            nn.init.zeros_(m.bias)
+                _draw(m, arch.init)
+                if m.bias is not None:
+                    nn.init.zeros_(m.bias)
+
+
+def _draw(m: nn.Conv2d | nn.Linear, scheme: str) -> None:
+    w = m.weight
+    match scheme:
+        case "slim":
+            nn.init.trunc_normal_(w, std=0.09, a=-0.18, b=0.18)
+        case "trunc":
+            nn.init.trunc_normal_(w, std=0.02)
+        case "he":
+            nn.init.normal_(w, std=math.sqrt(2 / w[0].numel()))
+        case _ if isinstance(m, nn.Linear):
+            bound = 1 / math.sqrt(m.out_features)
+            nn.init.uniform_(w, -bound, bound)
+        case _:
+            k, fan_out = m.kernel_size[0] * m.kernel_size[1], m.out_channels // m.groups  # type: ignore[operator]
+            nn.init.normal_(w, std=math.sqrt(2 / (k * fan_out)))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..arch.spec import Arch, Classifier, Pool
 from ..errors import SettingError
@@ -20,15 +23,39 @@ class Feature(NamedTuple):
     reduction: int  # input pixels per feature pixel
 
 
+class FeatureInfo(tuple[Feature, ...]):
+    """The feature maps of a network from large to small, with timm's way to ask."""
+
+    def channels(self, idx: Sequence[int] | int | None = None) -> Any:
+        return self._asked("channels", idx)
+
+    def reduction(self, idx: Sequence[int] | int | None = None) -> Any:
+        return self._asked("reduction", idx)
+
+    def module_name(self, idx: Sequence[int] | int | None = None) -> Any:
+        return self._asked("name", idx)
+
+    def _asked(self, what: str, idx: Sequence[int] | int | None) -> Any:
+        if isinstance(idx, int):
+            return getattr(self[idx], what)
+        return [getattr(self[i], what) for i in (range(len(self)) if idx is None else idx)]
+
+
 class Net(nn.Module):
     """The network of an Arch: images [B, in_chans, H, W] -> logits [B, classes].
 
     Submodules follow the table: `stem.<row>.<layer>`, `stages.<row>.<layer>`, `head.<operator>`.
+    `pretrained_cfg` says, in timm's words, how pictures are made ready for it (`timm.data.resolve_model_data_config`).
     """
+
+    pretrained_cfg: dict[str, Any]
 
     def __init__(self, arch: Arch, *, in_chans: int = 3, output_stride: int = 0) -> None:
         super().__init__()
         self.arch, self.output_stride, self.in_chans = arch, output_stride, in_chans
+        self.pretrained_cfg = {}
+        self.grad_checkpointing = False
+        self._info: tuple[Arch, FeatureInfo] | None = None
         rows: list[list[nn.Module]] = [[] for _ in arch.rows]
         for row, layer in arch.layers(channels=in_chans, output_stride=output_stride):
             rows[row].append(module(layer.op, layer))
@@ -46,7 +73,11 @@ class Net(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """All rows above the pooling: a map [B, C, H, W] or tokens [B, N, C]."""
-        x = self.stages(self.stem(x))
+        if self.grad_checkpointing and self.training and torch.is_grad_enabled():
+            for layer in (layer for row in (*self.stem, *self.stages) for layer in row):  # type: ignore[attr-defined]
+                x = checkpoint(layer, x, use_reentrant=False)  # type: ignore[assignment]
+        else:
+            x = self.stages(self.stem(x))
         for row in list(self.head)[: self._split]:
             x = row(x)
         return x
@@ -68,9 +99,20 @@ class Net(nn.Module):
         return next((layer.cin for layer in layers if isinstance(layer.op, Classifier)), last.cout)
 
     @property
-    def feature_info(self) -> tuple[Feature, ...]:
+    def num_classes(self) -> int:
+        return self.arch.classes
+
+    @property
+    def default_cfg(self) -> dict[str, Any]:
+        return self.pretrained_cfg
+
+    @property
+    def feature_info(self) -> FeatureInfo:
         """Name, channels and reduction of every feature map, from large to small."""
-        return tuple(Feature(*f) for f in self.arch.features(output_stride=self.output_stride))
+        if self._info is None or self._info[0] is not self.arch:  # a walk down the table costs as much as a small layer
+            found = FeatureInfo(Feature(*f) for f in self.arch.features(output_stride=self.output_stride))
+            self._info = self.arch, found
+        return self._info[1]
 
     def features(self, x: Tensor, strides: Sequence[int] = ()) -> list[Tensor]:
         """Maps from inside the network, from large to small: those of `feature_info`, or of these reductions only.
@@ -124,8 +166,12 @@ class Net(nn.Module):
                 return i
         raise SettingError(f"{self.arch.name} has no classifier: give its head a Classifier row.")
 
-    def reset_classifier(self, num_classes: int) -> None:
-        """A new classifier, drawn as the family draws it; 0 classes leaves the pooled features."""
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A new classifier, drawn as the family draws it; 0 classes leaves the pooled features.
+
+        `global_pool` also changes how the map becomes a vector: see `set_pooling`.
+        Raises: SettingError for a pooling that is not known or that the network has no row for.
+        """
         from .init import initialise
 
         self.arch = self.arch.with_classes(num_classes)
@@ -134,6 +180,70 @@ class Net(nn.Module):
         new, old = module(layer.op, layer), next(self.parameters())
         initialise(new, self.arch)
         self.head[self._classifier()] = new.to(old.device, old.dtype).train(self.training)
+        if global_pool is not None:
+            self.set_pooling(global_pool)
+
+    def set_pooling(self, global_pool: str) -> None:
+        """How a map becomes a vector: "avg" or "max"; "" leaves the map, where the network has no classes.
+
+        Raises: SettingError for another word, and for networks whose table pools in a way of its own (tokens, grids).
+        """
+        at = next(
+            (i for i, op in enumerate(self.arch.head) if type(op) is Pool and op.kind in ("average", "max")), None
+        )
+        kind = {"avg": "average", "average": "average", "max": "max", "": ""}.get(global_pool)
+        if kind is None or at is None:
+            own = "" if at is not None else f" {self.arch.name} pools in a way of its own, which stays."
+            raise SettingError(f'global_pool is {global_pool!r}; allowed: "avg", "max", or "" for none.{own}')
+        if kind == "":
+            if self.arch.classes:
+                raise SettingError('global_pool="" leaves a map, which has no classes: give num_classes=0 as well.')
+            self.arch = replace(self.arch, head=self.arch.head[:at])
+            self.head = self.head[:at]
+            return
+        op = replace(self.arch.head[at], kind=kind)  # type: ignore[type-var]
+        self.arch = replace(self.arch, head=(*self.arch.head[:at], op, *self.arch.head[at + 1 :]))
+        layers = list(self.arch.layers(channels=self.in_chans))
+        self.head[at] = module(op, layers[-len(self.arch.head) + at][1])
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """In training, keep only each layer's input and compute the rest again in the backward pass: less memory,
+        about a third more time."""
+        self.grad_checkpointing = enable
+
+    def set_image_size(self, image: int | tuple[int, int]) -> None:
+        """Make what depends on the size (learned positions, windows) fit images of `image` pixels from now on.
+
+        `image` is a side or (height, width); `arch` can say a side only, and says the longer one.
+        Raises: SettingError for a size that the network does not take; nothing is changed then.
+        """
+        # The whole table first: a size that it refuses changes nothing.
+        layers = list(self.arch.layers(image, channels=self.in_chans, output_stride=self.output_stride))
+        self.arch = replace(self.arch, image=image if isinstance(image, int) else max(image))
+        rows = [*self.stem, *self.stages, *([row] for row in self.head)]
+        for net, (_, layer) in zip((m for row in rows for m in row), layers, strict=True):  # type: ignore[union-attr]
+            for m in net.modules():
+                if hasattr(m, "set_size"):
+                    m.set_size(layer.size)  # type: ignore[operator]
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters that weight decay should leave alone beside norms and biases: positions, tokens,
+        biases of attention; whatever is no matrix of a linear layer or convolution, or is in a part that its module
+        lists in `undecayed`."""
+        found: set[str] = set()
+        for place, m in self.named_modules():
+            if not isinstance(m, nn.Linear | nn.Conv2d):
+                found |= {f"{place}.{name}" for name, p in m.named_parameters(recurse=False) if p.ndim > 1}
+            for part in getattr(m, "undecayed", ()):
+                inside = m.get_submodule(part).named_parameters(f"{place}.{part}")
+                found |= {name for name, p in inside if p.ndim > 1}
+        return found
+
+    def fold(self) -> Net:
+        """A copy for use: in evaluation mode, batch norms and branches folded into their convolutions."""
+        from .fold import fold
+
+        return fold(self)
 
 
 def _map(x: Tensor, size: Sequence[int]) -> Tensor:

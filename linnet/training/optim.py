@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
+from ..nn.net import Net
 from .recipe import Recipe
 
 
@@ -59,15 +60,16 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
             torch._foreach_sub_(params, moments)
 
 
-def build_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; weights that a phase freezes have no gradient, and are passed over.
 
-    Norms and biases (one dimension) are not decayed; the classifier's rate is `head_lr_factor` times the others'.
+    Norms, biases and `net.no_weight_decay()` are not decayed; the classifier's rate is `head_lr_factor` times the others'.
     """
-    head = {id(p) for p in net.get_classifier().parameters()}  # type: ignore[operator]
+    head = {id(p) for p in net.get_classifier().parameters()}
+    bare = net.no_weight_decay()
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for p in net.parameters():
-        groups.setdefault((p.ndim > 1, id(p) in head), []).append(p)
+    for name, p in net.named_parameters():
+        groups.setdefault((p.ndim > 1 and name not in bare, id(p) in head), []).append(p)
     chosen = recipe.optimizer
     listed = [
         {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..arch.names import find
 from ..arch.spec import Arch
@@ -22,7 +22,9 @@ from ..errors import DataError, SettingError
 from ..files import write_json
 from ..nn.build import build
 from ..nn.net import Net
+from ..weights.keymap import classifier
 from ..weights.model import Model, load_exactly
+from ..weights.pretrained import warning
 from . import measure
 from .checkpoint import Checkpoint, Position, remove_stale
 from .ema import Ema
@@ -89,7 +91,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
     facts: dict[str, Any] = {}
     measured: tuple[measure.Candidate, ...] = ()
-    first = find_weights(recipe.pretrained) if recipe.pretrained and not resume else None
+    first = find_weights(recipe.pretrained, arch) if recipe.pretrained and not resume else None
     if first and first.arch.style != arch.style:  # weights of one table may need another eps or padding
         arch = dataclasses.replace(arch, style=first.arch.style)
         recipe = dataclasses.replace(recipe, arch=arch.to_json())
@@ -129,6 +131,9 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     else:
         for candidate in measured:
             log.note("measured", **dataclasses.asdict(candidate))
+        if said := warning(facts):
+            log.note(said)
+            progress.say(said)
         if not photos.validation:
             log.note("There are no validation photos: the last epoch is kept as the best.")
         position.log_bytes = log.sync()
@@ -183,21 +188,28 @@ def default_workers(device: torch.device, cores: int) -> int:
 
 
 def load_body(net: Net, model: Model) -> None:
-    """Put the model's weights into `net`, all but the classifier, which starts at zero.
+    """Put the model's weights into `net`, all but the classifier's, which begins anew: linear layers at zero.
 
     The families draw a classifier for 1000 classes; with ten, EfficientNet's uniform +-1 / sqrt(classes) over 1280
     features starts at a loss of 5.7 where knowing nothing is 2.3, and the body pays for it.
     """
-    head = f"{net.arch.row_names[-1]}."
-    own = {name: torch.zeros_like(tensor) for name, tensor in net.state_dict().items() if name.startswith(head)}
+    head = classifier(net.arch).removesuffix(".0") + "."
+    for m in net.get_classifier().modules():
+        if isinstance(m, nn.Linear):
+            nn.init.zeros_(m.weight)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+    own = {name: tensor for name, tensor in net.state_dict().items() if name.startswith(head)}
     body = {name: tensor for name, tensor in model.state.items() if not name.startswith(head)}
     load_exactly(net, {**body, **own}, what=model.arch.name)
 
 
-def find_weights(name: str) -> Model:
-    from ..weights.pretrained import load_pretrained  # it may fetch and convert, so only when asked for
+def find_weights(name: str, arch: Arch) -> Model:
+    """Of a file, or by the name of weights that are offered: they may have to be fetched, so only when asked for."""
+    from ..weights.file import read_weights
+    from ..weights.pretrained import is_path, load_pretrained
 
-    return load_pretrained(name)
+    return read_weights(name, arch) if is_path(name) else load_pretrained(name)
 
 
 def normaliser(preprocess: Preprocess, device: torch.device, memory_format: str) -> Callable[[Tensor], Tensor]:

@@ -93,7 +93,7 @@ class Phase(Checked):
     """One row of progressive learning (EfficientNetV2, Table 6): for so many epochs, this.
 
     `freeze` counts the table's leading rows whose weights stay as they are; they run in evaluation mode, and their
-    backward pass costs nothing. All rows but the last leave the classifier alone to learn.
+    backward pass costs nothing. The place of the classifier (`Arch.classifier_row`) leaves it alone to learn.
     """
 
     epochs: Count = 1
@@ -121,6 +121,7 @@ class Recipe(Checked):
     photos: Text | None = None
     validation: Share = 0.1  # share that is split off where the photos come without these folders
     test: Share = 0.1
+    max_bad: UpTo1 = 0.05  # share of files that may be bad before the run refuses to start
     pretrained: Text | None = None  # whose weights to start from; none: from scratch
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(epochs=30),)
     optimizer: Annotated[Optimizer, Field(discriminator="kind")] = AdamW()
@@ -149,17 +150,18 @@ class Recipe(Checked):
         from ..arch.spec import Arch
 
         arch = find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)
-        _walk(arch, min(phase.image for phase in self.phases))
+        for image in sorted({phase.image for phase in self.phases} | ({self.eval_image} - {None})):  # type: ignore[arg-type]
+            _walk(arch, image)
         if self.pretrained is not None:
             from ..weights.pretrained import check_pretrained
 
             check_pretrained(self.pretrained, arch)
-        rows = len(arch.rows)
+        most = arch.classifier_row
         for i, phase in enumerate(self.phases):
-            if phase.freeze >= rows:
+            if phase.freeze > most:
                 raise SettingError(
-                    f"recipe: phases.{i}.freeze is {phase.freeze}; this network has {rows} rows: allowed are 0 to"
-                    f" {rows - 1}."
+                    f"recipe: phases.{i}.freeze is {phase.freeze}; allowed are 0 to {most}, which leaves this network's"
+                    " classifier alone to learn."
                 )
         if self.schedule.warmup >= self.epochs:
             raise SettingError(

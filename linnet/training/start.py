@@ -10,19 +10,21 @@ from ..errors import SettingError
 from .recipe import AdamW, Cosine, Phase, Recipe, progressive
 
 if TYPE_CHECKING:
+    from ..arch.spec import Arch
     from ..data.doctor import Diagnosis
     from ..data.source import Photos
 
 # So many pictures are seen, and so often each at least and at most; the figures behind them are in
 # docs/decisions/0004-first-recipes.md.
-TUNED, SCRATCH = (20_000, 4, 30), (120_000, 8, 100)
-LARGER = 1.1
-SIDE = 8  # image sides of a progressive run are multiples of it
+TUNED, SCRATCH = (15_000, 4, 30), (120_000, 8, 100)
+FEW = 10_000  # up to so many photos the rows with the largest maps stay as they are pretrained
+DEFAULT = "mobilenetv3_small_100"  # where neither a network nor weights are named
+SIDES = (8, 16, 32)  # image sides of a progressive run are multiples of the first that the network takes
 
 
 def first_recipe(
     *,
-    arch: str = "mobilenetv3_small_100",
+    arch: str | None = None,
     photos: int = 3000,
     root: str | None = None,
     epochs: int | None = None,
@@ -31,34 +33,50 @@ def first_recipe(
     lr: float | None = None,
     seed: int = 0,
     workers: int | None = None,
+    max_bad: float = 0.05,
+    pretrained: str | None = None,
     from_scratch: bool = False,
 ) -> Recipe:
-    """A sound recipe for `photos` pictures in the folder `root`: fine-tuning where pretrained weights are known,
+    """A sound recipe for `photos` pictures in the folder `root`: fine-tuning where pretrained weights are to be had,
     else from scratch. Images grow on the way in both; rates grow with the square root of the batch, as AdamW's should.
 
     Raises: SettingError for a wrong setting, before anything heavy is imported.
     """
     from ..arch.names import find
+    from ..weights.pretrained import check_file, is_path, network_of
 
-    found = find(arch)
+    if pretrained and from_scratch:
+        raise SettingError("--pretrained and --from-scratch exclude each other. Leave one out.")
+    check_file(pretrained)
+    if pretrained and arch is None:
+        if is_path(pretrained):
+            raise SettingError("--pretrained gives a file, which does not say of which network: add --arch NAME.")
+        arch = network_of(pretrained)
+    found = find(arch or DEFAULT)
     if batch is None:
         batch = 64 if photos >= 1000 else 32 if photos >= 200 else 16
     settings: dict[str, Any] = {
         "arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers,
+        "max_bad": max_bad,
     }  # fmt: skip
     # A draft refuses whatever is wrong before anything else is looked up.
-    draft = Phase(epochs=1 if epochs is None else epochs, image=32 if image is None else image, batch=batch)
+    draft = Phase(
+        epochs=1 if epochs is None else epochs, image=min(found.image, 160) if image is None else image, batch=batch
+    )
     Recipe(**settings, phases=(draft,), schedule=Cosine(), optimizer=AdamW(lr=1.0 if lr is None else lr))
-    tuned = not from_scratch and has_weights(found.name)
+    if pretrained is None and not from_scratch and has_weights(found.name):
+        pretrained = found.name
+    tuned = pretrained is not None
     pictures, least, most = TUNED if tuned else SCRATCH
     if epochs is None:
         epochs = min(most, max(least, round(pictures / max(photos, 1))))
+    step = side_step(found)
     image = min(found.image, 160) if image is None else image
     peak = lambda at_64: at_64 * (batch / 64) ** 0.5 if lr is None else lr  # noqa: E731
     if not tuned:
         return Recipe(
             **settings,
-            phases=grow(epochs, 4, (0.6, image), randaugment=(3, 9), dropout=(0.1, 0.2), batch=batch),
+            phases=grow(epochs, 4, (0.6, image), step, randaugment=(3, 9), dropout=(0.1, 0.2), batch=batch),
             optimizer=AdamW(lr=peak(4e-3)),
             schedule=Cosine(warmup=min(2.0, 0.1 * epochs)),
             ema=0.998,
@@ -67,13 +85,16 @@ def first_recipe(
         )
     # First the classifier alone, which is nearly free: what it has to learn would else be torn through the body.
     first = max(1, epochs // 8) if epochs > 1 else 0
-    head = (Phase(epochs=first, image=side(0.7, image), batch=batch, freeze=len(found.rows) - 1),) if first else ()
-    # The last images are a little larger than those it is used at: random crops show things larger (Touvron 2019).
-    sizes = (0.7 / LARGER, side(LARGER, image))
-    phases = (*head, *grow(epochs - first, 3, sizes, randaugment=(0, 3), dropout=(0.0, 0.1), batch=batch))
+    head = (
+        (Phase(epochs=first, image=side(0.7, image, step), batch=batch, freeze=found.classifier_row),) if first else ()
+    )
+    # Rows with large maps take most of a step's time and, pretrained, have little to learn from few photos.
+    frozen = rows_to(found, 8) if photos <= FEW else 0
+    growing = grow(epochs - first, 4, (0.7, image), step, randaugment=(0, 3), dropout=(0.0, 0.1), batch=batch)
+    phases = (*head, *(dataclasses.replace(phase, freeze=frozen) for phase in growing))
     return Recipe(
         **settings,
-        pretrained=found.name,
+        pretrained=pretrained,
         phases=phases,
         optimizer=AdamW(lr=peak(1e-3)),
         schedule=Cosine(warmup=0.1 * epochs),
@@ -84,24 +105,49 @@ def first_recipe(
     )
 
 
-def grow(epochs: int, stages: int, image: tuple[float, int], **rest: Any) -> tuple[Phase, ...]:
-    """Progressive phases up to `image[1]` pixels, from `image[0]` times that; fewer stages where epochs are few."""
+def grow(epochs: int, stages: int, image: tuple[float, int], step: int, **rest: Any) -> tuple[Phase, ...]:
+    """Progressive phases up to `image[1]` pixels, from `image[0]` times that in multiples of `step`; fewer stages where
+    epochs are few."""
     stages = min(stages, epochs)
     if stages < 2:
         last = {name: value[1] if isinstance(value, tuple) else value for name, value in rest.items()}
         return (Phase(epochs=epochs, image=image[1], **last),)
-    return progressive(epochs, stages=stages, image=(side(*image), image[1]), multiple=SIDE, **rest)
+    return progressive(epochs, stages=stages, image=(side(*image, step), image[1]), multiple=step, **rest)
 
 
-def side(share: float, image: int) -> int:
-    return max(32, round(image * share / SIDE) * SIDE)
+def rows_to(arch: Arch, stride: int) -> int:
+    """How many of the table's leading rows give maps of at most this stride."""
+    image, n = 16 * arch.image, 0
+    for row, layer in arch.layers(image):
+        if row >= len(arch.stem) + len(arch.stages) or len(layer.out_size) != 2 or image > stride * layer.out_size[0]:
+            break
+        n = row + 1
+    return n
+
+
+def side(share: float, image: int, step: int) -> int:
+    return max(32, round(image * share / step) * step)
+
+
+def side_step(arch: Arch) -> int:
+    """The first of SIDES whose multiples the network takes: patches of 16 or 32 pixels must come out whole."""
+    for step in SIDES:
+        try:
+            list(arch.layers(13 * step))  # 13: no multiple of a larger step
+            return step
+        except SettingError:
+            continue
+    return SIDES[-1]
 
 
 def changed(recipe: Recipe, **given: Any) -> Recipe:
     """The recipe with what the flags say; `batch` holds for all phases.
 
-    Raises: SettingError for `epochs` or `image` where the recipe has several phases.
+    Raises: SettingError for `epochs` or `image` where the recipe has several phases, and for weights of a file that
+    is not there.
     """
+    from ..weights.pretrained import check_file
+
     for name in ("epochs", "image"):
         if name in given and len(recipe.phases) > 1:
             raise SettingError(
@@ -113,20 +159,35 @@ def changed(recipe: Recipe, **given: Any) -> Recipe:
     if "lr" in given:
         given["optimizer"] = dataclasses.replace(recipe.optimizer, lr=given.pop("lr"))
     other = "arch" in given and given["arch"] != recipe.arch
-    result = dataclasses.replace(recipe, **given, **({"pretrained": None, "preprocess": None} if other else {}))
-    if other and recipe.pretrained and has_weights(given["arch"]):
+    check_file(given.get("pretrained", None if other else recipe.pretrained))
+    result = dataclasses.replace(recipe, **({"pretrained": None, "preprocess": None} if other else {}) | given)
+    if other and recipe.pretrained and "pretrained" not in given and has_weights(given["arch"]):
         result = dataclasses.replace(result, pretrained=given["arch"])
     return result
 
 
 def has_weights(name: str) -> bool:
-    """Whether pretrained weights of this network are known; knowing costs no download."""
-    from ..weights.pretrained import pretrained
+    """Whether pretrained weights of this network are here or could be fetched; asking costs no download."""
+    from ..weights.pretrained import obtainable
 
-    return pretrained(name) is not None
+    return obtainable(name)
 
 
-def look_at(root: Path, *, validation: float = 0.1, test: float = 0.1) -> Diagnosis:
+def note_on_weights(recipe: Recipe, *, from_scratch: bool) -> str:
+    """For the person who did not ask for it: that training starts from nothing, and what would help."""
+    from ..weights.fetch import absence
+    from ..weights.pretrained import catalogue, key_of
+
+    key = key_of(recipe.arch) if isinstance(recipe.arch, str) else None
+    if from_scratch or recipe.pretrained or key is None:
+        return ""
+    return (
+        f"There are pretrained weights {key}, but they are not on this machine: {absence(catalogue()[key].url)}."
+        " Training from scratch, which needs many photos."
+    )
+
+
+def look_at(root: Path, *, validation: float = 0.1, test: float = 0.1, max_bad: float = 0.05) -> Diagnosis:
     """The doctor's view of the photos; where there are no such folders, these shares are split off.
 
     Raises: DataError when they cannot be trained on.
@@ -145,7 +206,7 @@ def look_at(root: Path, *, validation: float = 0.1, test: float = 0.1) -> Diagno
                 advance(looked - done)
             done = looked
 
-        return examine(photos, progress=show)
+        return examine(photos, progress=show, max_bad=max_bad)
 
 
 def new_run(folder: Path, diagnosis: Diagnosis) -> Path:
@@ -170,4 +231,4 @@ def photos_of_run(folder: Path, root: Path | None = None) -> Photos:
         raise SettingError(
             f"{folder}: its recipe does not say where the photos are. Give them: PHOTOS --resume {folder}"
         )
-    return look_at(root, validation=recipe.validation, test=recipe.test).photos
+    return look_at(root, validation=recipe.validation, test=recipe.test, max_bad=recipe.max_bad).photos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from .result import Result
@@ -18,6 +19,8 @@ def train(
     lr: float | None = None,
     seed: int | None = None,
     workers: int | None = None,
+    max_bad: float | None = None,
+    pretrained: str | None = None,
     from_scratch: bool = False,
     out: Path | None = None,
     resume: Path | None = None,
@@ -37,15 +40,17 @@ def train(
         lr: Highest learning rate, at this batch.
         seed: Another number gives another order, crops and first weights.
         workers: Processes that read photos; the result does not depend on it.
+        max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
+        pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
         out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
         resume: Folder of a run to go on with. All settings are its own.
     """
     from ..errors import SettingError
     from .recipe import Recipe
-    from .start import changed, first_recipe, look_at, new_run, photos_of_run
+    from .start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run
 
-    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers}
+    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
         if extra := [*given, *["recipe"] * bool(recipe), *["out"] * bool(out), *["from-scratch"] * from_scratch]:
@@ -62,11 +67,13 @@ def train(
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
     root = root.absolute()  # the run finds its photos again from wherever it is gone on with
-    diagnosis = look_at(root, validation=chosen.validation, test=chosen.test)
+    diagnosis = look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
     if recipe is None:
         chosen = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
     chosen = changed(chosen, photos=str(root), **({"pretrained": None} if from_scratch else {}))
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]
+    if note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None):
+        print(note, file=sys.stderr)
     folder = new_run(out or Path("runs") / name, diagnosis)
 
     from .loop import run

@@ -1,111 +1,94 @@
-"""The one door for pickled weights (.pth, .pt): read in a child process that may do nothing else, kept as safetensors.
-
-The child reads with `weights_only=True`, has a memory limit (where the system knows one), and can open no socket and
-start no process. Whatever happens to it, the parent lives and says so in one line.
-"""
+"""The verb `convert`: weights to and from the names of timm and torchvision."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError
-
-NESTED = ("state_dict", "model", "state_dict_ema", "model_ema")  # where training scripts put the weights
-FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "ctypes.dlopen")
-REFUSED = "refused: "
+if TYPE_CHECKING:
+    from ..arch.spec import Arch
 
 
-def read_pickle(path: str | Path, *, memory_mb: int = 0, timeout: float = 300) -> dict[str, Any]:
-    """Tensors by name from a pickled file of weights. `memory_mb` 0 allows four times the file and 512 MB.
+@dataclass(frozen=True)
+class Converted:
+    """What was written, and what it holds."""
 
-    Raises: WeightsError for a file that holds anything but plain tensors, asks for more memory or is damaged.
+    file: Path
+    arch: str
+    classes: int
+    names: str  # whose: "linnet", "timm", ...
+    tensors: int
+    note: str = ""  # what was assumed, or what the other library's network needs
+
+    def to_json(self) -> dict[str, Any]:
+        return {"file": str(self.file), "arch": self.arch, "classes": self.classes, "names": self.names,
+                "tensors": self.tensors, "note": self.note}  # fmt: skip
+
+    def __str__(self) -> str:
+        held = f"{self.arch}, {self.classes:,} classes, {self.tensors:,} tensors under {self.names}'s names"
+        return f"{self.file}: {held}" + (f"\n{self.note}" if self.note else "")
+
+
+def convert(file: Path, *, to: str = "linnet", arch: str | None = None, out: Path | None = None) -> Converted:
+    """Write weights under another library's names, so that its networks can load them.
+
+    Reads Linnet's runs, bundles and files, the safetensors files of timm and torchvision, and pickled ones (.pth, .pt),
+    those in a child process that may do nothing else. No file is ever overwritten.
+
+    Args:
+        file: Weights, or the folder of a run or bundle.
+        to: Whose names: linnet, timm, torchvision, facebook (ConvNeXt), cvnets (MobileViT) or efficientnet_pytorch.
+        arch: Of which network the weights are, where the file does not say it, such as "efficientnet_b0".
+        out: The file to write; by default beside the first, such as model.timm.safetensors.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: there is no such file. Give the path of a .pth or .pt file.")
-    allowed = memory_mb * 2**20 or 4 * path.stat().st_size + 512 * 2**20
-    with tempfile.TemporaryDirectory(prefix="linnet-") as folder:
-        target = Path(folder) / "weights.safetensors"
-        command = [sys.executable, "-m", "linnet.weights.convert", str(path.resolve()), str(target), str(allowed)]
-        try:
-            child = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
-                stdin=subprocess.DEVNULL, cwd=Path(__file__).parents[2],
-            )  # fmt: skip
-            said = child.stderr.strip().splitlines()[-1:] or [f"the reader was stopped ({child.returncode})"]
-        except subprocess.TimeoutExpired:
-            said, child = [f"{REFUSED}it took more than {timeout:.0f} s"], None
-        if child is None or child.returncode != 0 or not target.is_file():
-            raise WeightsError(
-                f"{path}: not read as weights, {said[0].removeprefix(REFUSED)[:200]}. Give a .safetensors file, or a"
-                " .pth file that holds tensors only."
-            )
-        from safetensors.torch import load_file
+    import os
 
-        return load_file(target)
+    from ..arch.names import find
+    from ..errors import FileError, SettingError, did_you_mean
+    from .file import as_model, named_beside, read_weights
+    from .keymap import DIALECTS, from_linnet
+    from .model import write_model
+    from .pickled import PICKLES, read_pickle
+    from .tensors import write_plain
 
-
-def _read_in_child(source: Path, target: Path, allowed: int) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    _limit_memory(allowed)
-    _stay_inside()
-    _only_stored(source)
-    state = torch.load(source, map_location="cpu", weights_only=True)
-    if isinstance(state, Mapping):
-        state = next((state[key] for key in NESTED if isinstance(state.get(key), Mapping)), state)
-    if not isinstance(state, Mapping) or not state:
-        raise ValueError(f"it holds a {type(state).__name__}, not named tensors")
-    for name, tensor in state.items():
-        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
-            raise ValueError(f"{name!r} is a {type(tensor).__name__}, not a tensor")
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-            raise ValueError(f"{name} is no plain tensor")
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise ValueError(f"{name} claims to be larger than what is stored")
-    save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, target)
+    if to not in ("linnet", *DIALECTS):
+        allowed = ("linnet", *DIALECTS)
+        raise SettingError(
+            f"There are no names of {to!r}; choose one of {', '.join(allowed)}.{did_you_mean(to, allowed)}"
+        )
+    network = find(arch) if arch else None
+    file = Path(os.path.abspath(file))  # a str works too; "." has no name to write beside
+    if file.suffix in PICKLES and not file.is_dir():
+        network = network or named_beside(file)
+        model = as_model(read_pickle(file), network, file)
+    else:
+        model = read_weights(file, network)
+    stem = file.name if file.is_dir() else file.stem
+    target = Path(out) if out else file.with_name(f"{stem}.{to}.safetensors")
+    if target.exists():
+        raise FileError(f"{target} is there already, and nothing is overwritten. Give another name with --out.")
+    if to == "linnet":
+        state, note = model.state, model.facts.get("assumed", "")
+        write_model(target, model)
+    else:
+        state, note = from_linnet(model.state, model.arch, to), _other_eps(model.arch, to)
+        write_plain(target, state)
+    return Converted(target, model.arch.name, model.arch.classes, to, len(state), note)
 
 
-def _limit_memory(allowed: int) -> None:
-    """`allowed` bytes above what the process maps now: torch's own libraries take gigabytes of addresses."""
-    try:
-        import resource
+def _other_eps(arch: Arch, dialect: str) -> str:
+    """A sentence where the other library builds this network with another eps than these weights need."""
+    from ..arch.names import known
+    from .file import first_published
+    from .pretrained import catalogue
 
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + allowed, mapped + allowed))
-    except (ImportError, OSError, ValueError):
-        return  # no such limit on this system; the checks below still hold
-
-
-def _stay_inside() -> None:
-    def refuse(event: str, arguments: object) -> None:
-        if event.startswith(FORBIDDEN):
-            raise PermissionError(f"it tried to do more than hold weights ({event})")
-
-    sys.addaudithook(refuse)
-
-
-def _only_stored(source: Path) -> None:
-    """A zip member that is compressed can unfold to a thousand times its size; torch.save never compresses."""
-    import zipfile
-
-    if zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as file:
-            for member in file.infolist():
-                if member.compress_type != zipfile.ZIP_STORED or member.file_size > source.stat().st_size:
-                    raise ValueError(f"its part {member.filename} is compressed")
-
-
-if __name__ == "__main__":
-    try:
-        _read_in_child(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
-    except BaseException as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        print(f"{REFUSED}{text}", file=sys.stderr)
-        sys.exit(1)
+    key = first_published(arch, dialect)
+    own = known().get(arch.name, arch).style.eps
+    theirs = catalogue()[key].style.get("eps", own) if key else own
+    if theirs == arch.style.eps:
+        return ""
+    return (
+        f"These weights need eps {arch.style.eps:g} in their norms, and {dialect}'s {arch.name} has {theirs:g}:"
+        " set it there, or the answers differ."
+    )

@@ -5,6 +5,7 @@ The tables are held against the libraries themselves, in tests/weights/keymaps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..arch.spec import Arch, Layer
+from ..arch.spec import Arch, Classifier, Layer
 from ..errors import SettingError, WeightsError, did_you_mean
 from ..nn.build import build
 from .keymaps import (
@@ -76,30 +77,36 @@ class Pair(NamedTuple):
     part: str = ""
 
 
-def to_linnet(state: Mapping[str, Tensor], arch: Arch, dialect: str | None = None) -> dict[str, Tensor]:
-    """`state` under Linnet's names, ready for `build(arch)`; values are not copied.
+def to_linnet(
+    state: Mapping[str, Tensor], arch: Arch, dialect: str | None = None, in_chans: int = 3
+) -> dict[str, Tensor]:
+    """`state` under Linnet's names, ready for `build(arch, in_chans=in_chans)`; values are not copied.
 
-    `dialect` is "timm", "torchvision" or another of DIALECTS; without it the one that fits best is taken. Counters of
-    batches, which old files lack, become 0.
+    `dialect` is "timm", "torchvision", another of DIALECTS or "linnet" (then names and shapes are only checked);
+    without it the one that fits best is taken. Counters of batches, which old files lack, become 0.
     Raises: WeightsError that names the first tensors which do not fit.
     """
-    if dialect is None:
-        dialect = max(spoken(arch), key=lambda d: _shared(state, arch, d), default="timm")
-    wanted = pairs(arch, dialect)
+    keys = keys_of(arch)
+    for old, new in (keys.renamed if keys else {}).items():
+        state = {re.sub(old, new, name): tensor for name, tensor in state.items()}
+    dialect = dialect or dialect_of(state, arch)
+    wanted = pairs(arch, dialect, in_chans)
     optional = {p.theirs for p in wanted if p.layer or p.theirs.endswith("num_batches_tracked")}
     names = {pair.theirs for pair in wanted}
     missing = [pair.theirs for pair in wanted if pair.theirs not in state and pair.theirs not in optional]
     left = sorted(state.keys() - names)
+    if keys and keys.dropped:
+        left = [name for name in left if not re.fullmatch(keys.dropped, name)]
     shapes = [
         f"{p.theirs} {tuple(state[p.theirs].shape)} where {tuple(p.their_shape)} is needed"
         for p in wanted
         if p.theirs in state and state[p.theirs].shape != p.their_shape
     ]
-    for problem, found in (("missing", missing), ("not known", left), ("of another shape", shapes)):
-        if found:
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    for problem, odd in (("missing", missing), ("not known", left), ("of another shape", shapes)):
+        if odd:
+            more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
             raise WeightsError(
-                f"These {dialect} weights are not those of {arch.name}: {problem} {', '.join(found[:3])}{more}."
+                f"These weights, read as {dialect}'s, are not those of {arch.name}: {problem} {', '.join(odd[:3])}{more}."
                 " Give the weights of this network, or the name of the network that they belong to."
             )
     found: dict[str, Tensor] = {}
@@ -112,12 +119,12 @@ def to_linnet(state: Mapping[str, Tensor], arch: Arch, dialect: str | None = Non
     return found
 
 
-def from_linnet(state: Mapping[str, Tensor], arch: Arch, dialect: str) -> dict[str, Tensor]:
-    """The weights of `build(arch)` under the names of "timm", "torchvision" or another of DIALECTS.
+def from_linnet(state: Mapping[str, Tensor], arch: Arch, dialect: str, in_chans: int = 3) -> dict[str, Tensor]:
+    """The weights of `build(arch, in_chans=in_chans)` under the names of "timm", "torchvision" or another of DIALECTS.
 
     Raises: WeightsError that names the first tensors which do not fit.
     """
-    wanted = pairs(arch, dialect)
+    wanted = pairs(arch, dialect, in_chans)
     ours = {name: p.shape for p in wanted for name in p.ours if name}
     odd = sorted(state.keys() ^ ours.keys()) + [n for n in ours if n in state and state[n].shape != ours[n]]
     if odd:
@@ -128,8 +135,8 @@ def from_linnet(state: Mapping[str, Tensor], arch: Arch, dialect: str) -> dict[s
 
 
 def _theirs(pair: Pair, state: Mapping[str, Tensor], arch: Arch) -> Tensor:
-    if pair.layer:
-        return keys_of(arch).made[pair.part](pair.layer)
+    if pair.layer and (keys := keys_of(arch)):
+        return keys.made[pair.part](pair.layer)
     if len(pair.ours) == 1 and pair.ours[0]:
         return state[pair.ours[0]].reshape(pair.their_shape)
     like = next(state[name] for name in pair.ours if name)
@@ -137,11 +144,15 @@ def _theirs(pair: Pair, state: Mapping[str, Tensor], arch: Arch) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def pairs(arch: Arch, dialect: str) -> tuple[Pair, ...]:
-    """Every tensor of `arch` with its name in `dialect`.
+def pairs(arch: Arch, dialect: str, in_chans: int = 3) -> tuple[Pair, ...]:
+    """Every tensor of `arch` with its name in `dialect`; in "linnet" its own.
 
     Raises: SettingError when the dialect is not known or has no such network.
     """
+    if dialect == "linnet":
+        with torch.device("meta"):
+            own = build(arch, in_chans=in_chans).state_dict()
+        return tuple(Pair((name,), name, tensor.shape, tensor.shape) for name, tensor in own.items())
     if dialect not in DIALECTS:
         raise SettingError(
             f"There is no dialect {dialect!r}; choose one of {', '.join(DIALECTS)}.{did_you_mean(dialect, DIALECTS)}"
@@ -152,8 +163,7 @@ def pairs(arch: Arch, dialect: str) -> tuple[Pair, ...]:
         raise SettingError(
             f"{dialect} has no network like {arch.name}; {' and '.join(spoken(arch)) or 'no other library'} has."
         )
-    with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in build(arch).state_dict().items()}
+    shapes = {pair.theirs: pair.shape for pair in pairs(arch, "linnet", in_chans)}
     blocks, whole = places(arch, keys)
     found: list[Pair] = []
     joined: set[str] = set()
@@ -175,6 +185,24 @@ def pairs(arch: Arch, dialect: str) -> tuple[Pair, ...]:
                 made = make(place.layer)
                 found.append(Pair((), theirs[0].format_map(place.numbers), made.shape, made.shape, place.layer, part))
     return tuple(found)
+
+
+def dialect_of(state: Mapping[str, Tensor], arch: Arch) -> str:
+    """Whose names for `arch` most names of `state` are: "linnet" or one of DIALECTS."""
+    return max(("linnet", *spoken(arch)), key=lambda dialect: _shared(state, arch, dialect))
+
+
+def classes_in(state: Mapping[str, Tensor], arch: Arch, dialect: str) -> int | None:
+    """How many classes the weights `state` of a network like `arch` tell apart; None: it has no classifier."""
+    wanted = (f"{classifier(arch)}.weight",)
+    return next((len(state[p.theirs]) for p in pairs(arch, dialect) if p.ours == wanted and p.theirs in state), None)
+
+
+def classifier(arch: Arch) -> str:
+    """The state dict's name of the (first) classifier."""
+    at = next((i for i, op in enumerate(arch.head) if isinstance(op, Classifier)), -1)
+    several = getattr(arch.head[at], "heads", 1) > 1
+    return arch.row_names[len(arch.stem) + len(arch.stages) + at] + (".0" if several else "")
 
 
 def keys_of(arch: Arch) -> Keys | None:
@@ -213,6 +241,8 @@ def _formed(shape: torch.Size, form: str, leaf: str) -> torch.Size:
     match form.rstrip(")"):
         case "1x1" if leaf == "weight":
             return torch.Size((*shape, 1, 1))
+        case "7x7" if leaf == "weight":
+            return torch.Size((shape[0], shape[1] // 49, 7, 7))
         case "linear" if leaf == "weight":
             return shape[:2]
         case "C11":
@@ -243,7 +273,9 @@ def _join(name: str, block: str, place: Place | None, table: Table) -> Pair | No
         kind, _, parts = key.partition(" ")
         if " + " not in parts or kind != place.kind:
             continue
-        match = next((m for p in parts.split(" + ") if (m := pattern(p).fullmatch(name.removeprefix(block + ".")))), None)
+        match = next(
+            (m for p in parts.split(" + ") if (m := pattern(p).fullmatch(name.removeprefix(block + ".")))), None
+        )
         if match:
             inner = {n: int(v) for n, v in match.groupdict().items()}
             ours = tuple(None if p == "0" else f"{block}.{p.format_map(inner)}" for p in parts.split(" + "))

@@ -14,6 +14,7 @@ from ..data.preprocess import Preprocess
 from ..errors import LinnetError, WeightsError
 from ..nn.build import build
 from ..nn.net import Net
+from .pickled import refuse_pickle
 from .tensors import read_tensors, write_tensors
 
 NAMES = ("best.safetensors", "weights.safetensors")  # of a run's folder, of a bundle
@@ -67,8 +68,8 @@ def read_model(path: str | Path) -> Model:
                 f"{path}: neither a run nor a bundle ({' or '.join(NAMES)} is missing). Give another folder."
             )
         path = found[0]
-    if path.suffix in (".pt", ".pth", ".bin", ".pkl", ".ckpt") and path.name != "last.ckpt":
-        raise WeightsError(f"{path}: pickled weights can run code, so they are not read. Give a .safetensors file.")
+    if path.name != "last.ckpt":  # a run's own, which is no pickle
+        refuse_pickle(path)
     state, facts = read_tensors(path, kind="model", remedy="Give a run's best.safetensors, a bundle or a fresh copy.")
     try:
         return Model(

@@ -49,11 +49,20 @@ def write_tensors(
     """Write `path` whole or not at all, and return the SHA-256 that its metadata carries.
 
     `remedy` is the sentence that ends the refusal when there is no room.
+    Raises: as `write_plain` does.
+    """
+    text = json.dumps({**facts, "kind": kind, "schema": SCHEMA}, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return write_plain(path, tensors, text, remedy=remedy)
+
+
+def write_plain(path: str | Path, tensors: Mapping[str, Tensor], text: str = "", *, remedy: str = "") -> str:
+    """Write a safetensors file whole or not at all, and return the SHA-256 of its tensors and `text`.
+
+    Without `text` it holds nothing of Linnet's: what other libraries write.
     Raises: DiskFull when there is no room, FileError when `path` cannot be written at all, WeightsError when what was
     written does not read back as it was.
     """
     path = Path(path)
-    text = json.dumps({**facts, "kind": kind, "schema": SCHEMA}, sort_keys=True, ensure_ascii=False, allow_nan=False)
     # A clone only where two names share memory or the layout is not the plain one: safetensors takes neither.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     seen: set[int] = set()
@@ -65,7 +74,7 @@ def write_tensors(
     needed = sum(tensor.nbytes for tensor in plain.values()) + len(text)
     try:
         with written_whole(path) as temporary:
-            save_file(plain, temporary, metadata={"linnet": text, "sha256": sha256})
+            save_file(plain, temporary, metadata={"linnet": text, "sha256": sha256} if text else {"format": "pt"})
             temporary.chmod(0o644)
             _, read_back = _read(temporary)
             if read_back != sha256:
@@ -96,7 +105,7 @@ def read_tensors(path: str | Path, *, kind: str, remedy: str) -> tuple[dict[str,
     try:
         (tensors, text), found = _read(path)
         with safe_open(path, framework="pt") as file:
-            expected = (file.metadata() or {}).get("sha256")
+            expected, _ = ((file.metadata() or {})[key] for key in ("sha256", "linnet"))  # nobody else's have these
     except (OSError, SafetensorError, ValueError, KeyError, MemoryError, RuntimeError) as error:
         raise WeightsError(f"{path}: damaged or no file of Linnet's ({_one_line(error)}). {remedy}") from error
     if found != expected:
@@ -114,7 +123,7 @@ def read_tensors(path: str | Path, *, kind: str, remedy: str) -> tuple[dict[str,
 
 def _read(path: Path) -> tuple[tuple[dict[str, Tensor], str], str]:
     with safe_open(path, framework="pt") as file:
-        text = (file.metadata() or {})["linnet"]
+        text = (file.metadata() or {}).get("linnet", "")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)
     return (tensors, text), hash_tensors(tensors, text)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html.parser
+from decimal import Decimal
 
 import pytest
 
@@ -67,6 +68,19 @@ def test_html_is_well_formed_and_escaped() -> None:
     assert cells[0] == "Birds & <trees>"
     assert "<trees>" not in text
     assert cells[-1] == "5 < 6"
+
+
+def test_a_table_may_have_no_total() -> None:
+    rows = (("linnet", Decimal("4.10")), ("wren", None))
+    plain, noted = Sheet("Birds", ("bird", "eggs"), rows), Sheet("Birds", ("bird", "eggs"), rows, note="few " * 40)
+    rule = "-" * len("linnet  eggs")
+    assert show(plain).splitlines() == ["Birds", rule, "bird    eggs", rule, "linnet  4.10", "wren", rule]
+    assert show(plain, "markdown").splitlines()[-2:] == ["| linnet | 4.10 |", "| wren |  |"]
+    assert "<tfoot></tfoot>" in show(plain, "html")
+    assert '<tfoot><tr><td colspan="2">few' in show(noted, "html")
+    # A long note is broken in a terminal alone.
+    assert max(map(len, show(noted).splitlines())) <= WIDTH
+    assert len(show(noted, "markdown").splitlines()[-1]) > WIDTH
 
 
 def test_another_format_is_refused() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from linnet.cost.table import table
+from linnet.arch.steps import STEPS
+from linnet.cost.table import StepTable, table
 from linnet.errors import SettingError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -69,10 +70,19 @@ def test_width_and_depth_scale_by_the_familys_rule() -> None:
     ("arguments", "said"),
     [
         ({"name": "efficientnet-lite-0"}, "Did you mean 'efficientnet_lite0'"),
-        ({"name": "efficientnet_b0", "format": "txt"}, "text, markdown, html, json. Did you mean 'text'"),
+        (
+            {"name": "efficientnet_b0", "format": "txt"},
+            "text, markdown, html, json, timm, tensorflow. Did you mean 'text'",
+        ),
         ({"name": "efficientnet_b0", "image": 0}, "image is 0"),
         ({"name": "efficientnet_b0", "classes": 0}, "classes is 0"),
         ({"name": "efficientnet_b0", "width": -1.0}, "width is -1.0"),
+        ({}, "give the NAME of a network, such as efficientnet_b0, or --steps"),
+        ({"name": "efficientnet_b0", "steps": "fused"}, "leave out NAME or --steps"),
+        ({"steps": "conv-next"}, "Did you mean 'convnext'"),
+        ({"steps": "convnext", "image": 288}, "leave out --image"),
+        ({"steps": "convnext", "format": "csv"}, "no format"),
+        ({"steps": "convnext", "format": "timm"}, "for one network"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_one_line(arguments: dict[str, object], said: str) -> None:
@@ -82,6 +92,51 @@ def test_what_cannot_be_shown_is_refused_in_one_line(arguments: dict[str, object
     assert "\n" not in str(error.value)
 
 
+def test_steps_show_what_is_counted_beside_what_the_paper_says() -> None:
+    lines = str(table(steps="convnext")).splitlines()
+    assert "arXiv 2201.03545, Table 10" in lines[0]
+    assert lines[2].split("  ")[-1].strip() == "paper's top-1"
+    first = next(line for line in lines if line.startswith("ResNet-50"))
+    assert first.split()[-4:] == ["25,557,032", "4,089,184,256", "4.09", "76.13"]
+    kernel = next(line for line in lines if line.startswith("kernel 5"))
+    assert kernel.split()[-2:] == ["4.10", "80.35"]  # as printed, not 4.1
+    assert "last two" in "\n".join(lines[-5:])
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_steps_come_in_every_format(name: str) -> None:
+    steps = STEPS[name]
+    text, markdown, page = (str(table(steps=name, format=form)) for form in ("text", "markdown", "html"))
+    assert max(map(len, text.splitlines())) <= 110
+    for step in steps.rows:
+        assert f"\n{step.name} " in text
+        assert f"\n| {step.name} |" in markdown
+        assert f"<tr><td>{step.name.replace(chr(39), '&#x27;')}</td>" in page
+    whole = json.loads(str(table(steps=name, format="json")))
+    assert whole == table(steps=name).to_json()
+    assert [row["paper"]["top1"] for row in whole["steps"]] == [step.top1 for step in steps.rows]
+    assert [row["arch"]["name"] for row in whole["steps"]] == [step.arch.name for step in steps.rows]
+    assert all(row["counted"]["params"] > 10**6 for row in whole["steps"])
+
+
+def test_columns_in_which_no_paper_says_anything_are_left_out() -> None:
+    columns = {name: table(steps=name).sheet().columns for name in STEPS}
+    figures = ("paper's G MAdds", "paper's top-1")
+    assert columns["convnext"] == ("step", "params", "MAdds", *figures)
+    assert columns["fused"] == ("step", "params", "MAdds", "paper's M params", *figures)
+    assert columns["compound"] == ("step", "image", "params", "MAdds", *figures)
+    assert columns["mobilevit-patch"] == ("step", "params", "MAdds", "attention", "paper's M params", "paper's top-1",
+                                          "paper's ms")  # fmt: skip
+    assert isinstance(table(steps="Mobilevit_patch"), StepTable)
+
+
 def test_the_verb_can_be_imported_without_torch() -> None:
     code = "import sys, linnet.cost.table; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_stages_as_block_strings() -> None:
+    assert str(table("efficientnet_b0", format="timm")).splitlines()[0] == "ds_r1_k3_s1_e1_c16_se0.25"
+    assert str(table("efficientnet_b0", format="tensorflow")).splitlines()[-1] == "r1_k3_s11_e6_i192_o320_se0.25"
+    with pytest.raises(SettingError, match="no word for"):
+        str(table("resnet50", format="timm"))

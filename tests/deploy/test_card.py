@@ -48,6 +48,8 @@ def test_names_cannot_break_the_table(name, shown):
 
 def test_licence():
     assert "Trained from scratch" in licence({})
+    for facts in ({"source": "/home/me/x.safetensors"}, {"licence": {"name": "unknown", "read_in": []}, "source": "x"}):
+        assert "weights of a file, whose licence is unknown" in licence(facts)
     assert licence({"licence": "MIT"}).startswith("Fine-tuned from pretrained weights, which is under MIT;")
 
 

@@ -22,6 +22,7 @@ TABLES = {
     "efficientnet_b0_wider.txt": lambda: table("efficientnet_b0", width=1.1, depth=1.2, image=260, classes=10),
     "efficientnet_lite0.txt": lambda: table("efficientnet_lite0"),
     "efficientnetv2_s.txt": lambda: table("efficientnetv2_s"),
+    "steps_convnext.txt": lambda: table(steps="convnext"),
 }
 
 if __name__ == "__main__":

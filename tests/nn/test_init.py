@@ -46,3 +46,14 @@ def test_fresh_logits_are_of_a_size_that_can_be_trained(name: str) -> None:
     with torch.no_grad():
         logits = net(torch.randn(8, 3, 96, 96))
     assert 1e-4 < float(logits.std()) < 10
+
+
+def test_plain_stacks_draw_by_fan_in_and_transformers_by_a_small_normal() -> None:
+    he = build(find("googlenet_original"))
+    weights = [m.weight.detach() for m in he.modules() if isinstance(m, nn.Conv2d) and m.weight.numel() > 20_000]
+    for w in weights:
+        assert w.std() == pytest.approx(math.sqrt(2 / w[0].numel()), rel=0.05)
+    vit = build(find("vit_tiny_patch16_224"))
+    linear = [m for m in vit.modules() if isinstance(m, nn.Linear)]
+    assert torch.cat([m.weight.detach().flatten() for m in linear]).std() == pytest.approx(0.02, rel=0.01)
+    assert all(bool((m.bias == 0).all()) for m in linear)

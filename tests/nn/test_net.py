@@ -104,3 +104,82 @@ def test_names_follow_the_table(net: Net) -> None:
             "stages.3.0.project.norm.running_var", "head.conv.weight", "head.linear.0.weight",
             "head.classifier.bias"} <= names  # fmt: skip
     assert net.arch.classes == Classifier().classes
+
+
+def test_feature_info_answers_as_timms_does(net: Net) -> None:
+    info = net.feature_info
+    assert info.channels() == [16, 16, 24, 48, 576]
+    assert info.reduction() == [2, 4, 8, 16, 32]
+    assert info.channels((1, 4)) == [16, 576]
+    assert info.module_name(0) == info[0].name
+    assert net.num_classes == 1000
+
+
+def test_checkpointing_changes_memory_and_no_gradient() -> None:
+    torch.manual_seed(0)
+    net = build(find("vit_tiny_patch16_224").scaled(width=1 / 3, image=32).with_classes(5)).train()
+    x = torch.randn(2, 3, 32, 32)
+    found = []
+    for on in (False, True):
+        net.set_grad_checkpointing(on)
+        net.zero_grad()
+        net(x).square().sum().backward()
+        found.append([p.grad.clone() for p in net.parameters() if p.grad is not None])
+    assert len(found[0]) == len(found[1]) == len(list(net.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_what_is_no_matrix_is_not_decayed() -> None:
+    assert build(find("efficientnet_b0")).no_weight_decay() == set()
+    with torch.device("meta"):
+        vit, swin = build(find("deit_tiny_distilled_patch16_224")), build(find("swinv2_tiny_window8_256"))
+    tokens = {"stem.1.0.positions", "stem.1.0.class_token", "stem.1.0.distillation_token"}
+    assert vit.no_weight_decay() == tokens
+    assert "stages.0.0.attention.position_bias.0.weight" in swin.no_weight_decay()
+    assert not any("mlp" in name for name in swin.no_weight_decay())
+
+
+@torch.no_grad()
+def test_another_image_size_changes_positions_and_not_what_is_seen() -> None:
+    torch.manual_seed(0)
+    net = build(find("vit_tiny_patch16_224").scaled(width=1 / 3, image=64)).eval()
+    x = torch.randn(1, 3, 96, 96)
+    before = net(x)
+    net.set_image_size(96)
+    assert net.arch.image == 96
+    assert net.get_parameter("stem.1.0.positions").shape[1] == 1 + 36
+    torch.testing.assert_close(net(x), before, rtol=1e-4, atol=1e-5)
+    with pytest.raises(SettingError):
+        net.set_image_size(97)
+    assert net.arch.image == 96
+
+
+@torch.no_grad()
+def test_another_pooling(net: Net) -> None:
+    maps = net.forward_features(X)
+    net.reset_classifier(0, "max")
+    assert torch.equal(net.head.get_submodule("pool")(maps), maps.amax((2, 3)))
+    assert net(X).shape == (2, net.num_features)
+    net.reset_classifier(5, "avg")
+    assert torch.equal(net.head.get_submodule("pool")(maps), maps.mean((2, 3)))
+    with pytest.raises(SettingError, match="give num_classes=0 as well"):
+        net.set_pooling("")
+    net.reset_classifier(0, "")
+    assert torch.equal(net(X), maps)
+    assert net.num_features == maps.shape[1]
+    with pytest.raises(SettingError, match="global_pool is 'median'"):
+        build(find("mobilenetv3_small_050")).set_pooling("median")
+    for name in ("deit_tiny_patch16_224", "vgg16"):
+        with torch.device("meta"):
+            other = build(find(name))
+        with pytest.raises(SettingError, match="pools in a way of its own"):
+            other.set_pooling("max")
+
+
+@torch.no_grad()
+def test_folded_is_for_use() -> None:
+    net = build(find("repvit_m0_9").scaled(width=1 / 4).with_classes(5))
+    folded = net.fold()
+    assert not folded.training
+    assert sum(p.numel() for p in folded.parameters()) < sum(p.numel() for p in net.parameters())
+    torch.testing.assert_close(folded(X), net.eval()(X), rtol=1e-4, atol=1e-4)

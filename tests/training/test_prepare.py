@@ -113,9 +113,17 @@ def test_pretrained_weights_are_taken_all_but_the_classifier(tiny_recipe, tiny_p
     arch = Arch.from_json(tiny_recipe.arch).styled("tiny", eps=1e-3)  # these weights need another eps
     state = build(arch).state_dict()
     model = Model(arch, (), Preprocess(mean=(0.5,) * 3), state, {"licence": "Apache-2.0"})
-    monkeypatch.setattr(module, "find_weights", lambda name: model)
+    monkeypatch.setattr(module, "find_weights", lambda name, arch: model)
     monkeypatch.setattr("linnet.weights.pretrained.check_pretrained", lambda name, arch: None)  # they are offered
     recipe = dataclasses.replace(tiny_recipe, pretrained="tiny")
+    restricted = dataclasses.replace(model, facts={"pretrained": "tiny", "licence": {"name": "CC-BY-NC-4.0"}})
+    monkeypatch.setattr(module, "find_weights", lambda name, arch: restricted)
+    said = []
+    monkeypatch.setattr(quiet, "say", said.append)
+    prepare(recipe, tiny_photos, tmp_path / "restricted", resume=False, progress=quiet).log.close()
+    assert said == ["The licence of the weights tiny is CC-BY-NC-4.0, which restricts what they may be used for."]
+    assert said[0] in (tmp_path / "restricted" / "log.jsonl").read_text()
+    monkeypatch.setattr(module, "find_weights", lambda name, arch: model)
     r = prepare(recipe, tiny_photos, tmp_path, resume=False, progress=quiet)
     r.log.close()
     for name, tensor in r.net.state_dict().items():
@@ -125,6 +133,7 @@ def test_pretrained_weights_are_taken_all_but_the_classifier(tiny_recipe, tiny_p
     assert not r.net.get_classifier().weight.any()
     assert r.recipe.preprocess == Preprocess(mean=(0.5,) * 3, image=32).to_json()
     assert r.facts == {"licence": "Apache-2.0"}
+    assert len(said) == 1  # a free licence is not spoken of
     assert r.net.arch.style.eps == 1e-3
     again = prepare(None, tiny_photos, tmp_path, resume=True, progress=quiet)
     again.log.close()

@@ -86,7 +86,7 @@ def mutants():
         (("seed",), 1.5, "seed"),
         (("seed",), 2**63, "seed"),
         (("pretrained",), "nonsense", "No network is called 'nonsense'"),
-        (("pretrained",), "efficientnet_b7", "no pretrained weights for efficientnet_b7"),
+        (("pretrained",), "mobilenetv1_025", "no pretrained weights called mobilenetv1_025"),
         (("arch",), "efficientnet_b0", "do not fit efficientnet_b0"),
         (("preprocess",), {"immage": 3}, "immage"),
     ]:

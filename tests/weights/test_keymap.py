@@ -12,7 +12,7 @@ from torchvision import models
 from linnet.arch.names import find, known
 from linnet.errors import SettingError, WeightsError
 from linnet.nn.build import build
-from linnet.weights.keymap import from_linnet, pairs, to_linnet
+from linnet.weights.keymap import classes_in, dialect_of, from_linnet, pairs, to_linnet
 from linnet.weights.model import load_exactly
 
 # One or two of every family; the odd side shows TensorFlow's padding.
@@ -85,7 +85,7 @@ def test_logits_equal_torchvisions(name: str, randomise: Callable[..., nn.Module
 @pytest.mark.parametrize("name", [n for n in known() if not n.startswith("tf_") and timm.is_model(n)])
 def test_every_network_has_timms_names_and_shapes(name: str) -> None:
     with torch.device("meta"):
-        state = timm.create_model(name).state_dict()
+        state = timm.create_model(name, num_classes=1000).state_dict()
     assert {p.theirs: p.their_shape for p in pairs(find(name), "timm")} == {k: v.shape for k, v in state.items()}
 
 
@@ -152,6 +152,26 @@ def test_counters_that_old_files_lack_become_zero() -> None:
     state = build(arch).state_dict()
     old = {k: v for k, v in from_linnet(state, arch, "torchvision").items() if not k.endswith("num_batches_tracked")}
     assert all(torch.equal(value, state[key]) for key, value in to_linnet(old, arch).items())
+
+
+@pytest.mark.parametrize("dialect", ["timm", "torchvision", "linnet"])
+def test_the_dialect_is_seen_and_other_channels_interchange(dialect: str) -> None:
+    arch = find("mobilenetv3_small_100").with_classes(5)
+    state = build(arch, in_chans=4).state_dict()
+    theirs = from_linnet(state, arch, dialect, in_chans=4)
+    assert dialect_of(theirs, arch) == dialect
+    assert classes_in(theirs, arch, dialect) == 5
+    assert all(torch.equal(value, state[key]) for key, value in to_linnet(theirs, arch, in_chans=4).items())
+    with pytest.raises(WeightsError, match=r"of another shape .* is needed"):
+        to_linnet(theirs, arch)
+
+
+def test_the_dialect_is_that_of_most_names() -> None:
+    arch = find("convnext_tiny")  # head.norm is called so by both
+    with torch.device("meta"):
+        assert dialect_of(timm.create_model("convnext_tiny").state_dict(), arch) == "timm"
+        assert dialect_of(build(arch).state_dict(), arch) == "linnet"
+    assert dialect_of({}, find("shufflenet_v1_g3")) == "linnet"  # no other library has it
 
 
 def test_a_library_without_such_a_network_is_named() -> None:

@@ -5,10 +5,10 @@ import os
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from linnet.errors import FileError, WeightsError
-from linnet.weights.tensors import SCHEMA, DiskFull, hash_tensors, read_tensors, write_tensors
+from linnet.weights.tensors import SCHEMA, DiskFull, hash_tensors, read_tensors, write_plain, write_tensors
 
 
 @pytest.fixture
@@ -132,6 +132,14 @@ def test_no_room_is_said_with_numbers_and_leaves_the_old_file(file, monkeypatch)
         write_tensors(file, {"a": torch.ones(1000)}, {}, kind="model")
     assert error.value.exit_code == 74
     assert file.read_bytes() == before
+
+
+def test_a_plain_file_is_what_other_libraries_read_and_nothing_of_linnets(file, tmp_path):
+    weight = torch.randn(3, 2)
+    write_plain(tmp_path / "b", {"one": weight, "two": weight, "turned": weight.T})
+    assert torch.equal(load_file(tmp_path / "b")["turned"], weight.T)
+    with pytest.raises(WeightsError, match="no file of Linnet's"):
+        read(tmp_path / "b")
 
 
 def test_a_place_that_cannot_be_written_is_no_full_disk(file):

@@ -7,13 +7,15 @@ A table has one line per part of a network: our part on the left, the other libr
     "Encoder mlp.{n}":     ("blocks.{b}.mlp.fc{n1}",),                           {n} stands for any number in our part
     "stem.1.0.positions":  ("pos_embed",),                                      a parameter that is no module's weight
     "head.linear.0":       ("conv_head (1x1)",),                                a linear layer here, a 1 x 1 convolution there
+    "head.linear1.0":      ("pre_logits.fc1 (7x7)",),                           a linear layer of a flattened map, a 7 x 7 convolution there
     "Block scale":         ("blocks.{b}.gamma (C11)",),                         [C] here, [C, 1, 1] there
     "Swin a.bias + 0 + c": ("attn.qkv.bias",),                                  several of ours, or zeros, one after another
     "Swin +index":         ("attn.relative_position_index",),                   theirs alone: `Keys.made` computes it
 
 Numbers of a layer: {s} its row and {b} its place in the row; {g} its group and {i} its place in that, where a group
 begins with a stride (or as `Keys.groups` says); {f} its place among all; {stages}, {groups} and {blocks} how many rows,
-groups and layers there are. A number behind a name is added: {s7} is the row plus 7, {s-1} the row less 1.
+groups and layers there are. A number behind a name is added: {s7} is the row plus 7, {s-1} the row less 1; one before
+it multiplies: {2s1} is twice the row, plus 1.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class Keys:
     kind: Callable[[Layer], str] = operator_name  # the word before a part, for a layer
     numbers: Callable[[Layer], dict[str, int]] = nothing  # more numbers to fill in, for a layer
     made: Mapping[str, Callable[[Layer], Tensor]] = field(default_factory=dict)  # what only the other library keeps
+    dropped: str = ""  # a regular expression: names in their files that the network in use does not have
+    renamed: Mapping[str, str] = field(default_factory=dict)  # in names of their older files: what, and by what
     groups: Mapping[int, tuple[int, ...]] = field(default_factory=dict)  # of so many layers, so many in each group
 
 
@@ -56,11 +60,13 @@ def uses(*operators: type[Operator]) -> Callable[[Arch], bool]:
 
 
 class Numbers(dict[str, int]):
-    """Fills "{s7}": the value of "s", plus 7."""
+    """Fills "{s7}": the value of "s", plus 7; and "{2s1}": twice it, plus 1."""
 
     def __missing__(self, key: str) -> int:
-        name, added = re.fullmatch(r"([a-z]+)(-?\d+)", key).groups()  # type: ignore[union-attr]
-        return self[name] + int(added)
+        times, name, added = re.fullmatch(r"(\d*)([a-z]+)(-?\d*)", key).groups()  # type: ignore[union-attr]
+        if name == key:
+            raise KeyError(key)
+        return int(times or 1) * self[name] + int(added or 0)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Place:
 
 
 def places(arch: Arch, keys: Keys) -> tuple[dict[str, Place], Numbers]:
-    """"stages.3.0" -> its place, for every layer of the stages; and the numbers of the whole network."""
+    """ "stages.3.0" -> its place, for every layer of the stages; and the numbers of the whole network."""
     first = len(arch.stem)
     body = [(row - first, layer) for row, layer in arch.layers() if first <= row < first + len(arch.stages)]
     starts = {f for f, (_, layer) in enumerate(body) if layer.stride > 1} | {0}
