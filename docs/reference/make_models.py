@@ -101,7 +101,7 @@ def plot(found: list[Point], what: str, title: str) -> str:
 def page() -> str:
     published = {}
     for row in json.loads((HERE / "published.json").read_text(encoding="utf-8"))["networks"]:
-        published.setdefault(row["name"], []).append(row)
+        published.setdefault(row["name"].removeprefix("tf_"), []).append(row)
     lines = [
         "# The networks",
         "",

@@ -12,12 +12,20 @@ from ..arch.spec import Act, Classifier, Conv, Dropout, Layer, Linear, MaxPool, 
 from .depthwise import depthwise_conv, pays_off
 from .module import module
 
+
+class Hardswish(nn.Hardswish):
+    """In place where no gradient is kept: of EfficientViT-B1's time at batch 8 a tenth went into new memory."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardswish(input, inplace=not torch.is_grad_enabled())
+
+
 ACTS: dict[Act, type[nn.Module]] = {
     "identity": nn.Identity,
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
-    "hswish": nn.Hardswish,
+    "hswish": Hardswish,
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
 }

@@ -150,7 +150,7 @@ class Recipe(Checked):
         from ..arch.spec import Arch
 
         arch = find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)
-        for image in sorted({phase.image for phase in self.phases} | ({self.eval_image} - {None})):  # type: ignore[arg-type]
+        for image in sorted({phase.image for phase in self.phases} | {self.eval_image or self.phases[-1].image}):
             _walk(arch, image)
         if self.pretrained is not None:
             from ..weights.pretrained import check_pretrained

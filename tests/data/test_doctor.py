@@ -83,7 +83,7 @@ def test_more_than_the_allowed_share_of_bad_files_stops_with_a_list(make_photos)
     with pytest.raises(DataError) as caught:
         examine(root)
     lines = str(caught.value).split("\n")
-    assert "33.3% of the files are bad (allowed: 5.0%)" in lines[0]
+    assert "33.3% of the files are bad (allowed: 5.0%; --max-bad allows more)" in lines[0]
     assert lines[1].startswith("  cat/bad00.jpg: not an image (looks like HTML)")
     assert len(lines) == 22
     assert "and 10 more; `linnet doctor` lists all" in lines[-1]
