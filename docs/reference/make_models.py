@@ -21,6 +21,7 @@ from linnet.weights.pretrained import catalogue
 HERE = Path(__file__).parent
 SERIES = {  # label -> colour, of a palette that colour-blind readers can tell apart
     "paper, ImageNet-1k": "#0072b2",
+    "paper, larger pre-training": "#56b4e9",
     "torchvision, ImageNet-1k": "#e69f00",
     "timm, ImageNet-1k": "#009e73",
     "timm, larger pre-training": "#cc79a7",
@@ -44,7 +45,8 @@ def points() -> list[Point]:
     for row in json.loads((HERE / "published.json").read_text(encoding="utf-8"))["networks"]:
         total = count(find(row["name"]), row["image"]).total
         label = f"{row['name']} at {row['image']} px: {row['top1']} % ({row['source']})"
-        found.append(Point("paper, ImageNet-1k", label, row["top1"], total.madds, total.params))
+        series = "paper, larger pre-training" if row.get("larger") else "paper, ImageNet-1k"
+        found.append(Point(series, label, row["top1"], total.madds, total.params))
     for key, weights in catalogue().items():
         if not weights.metrics:
             continue
@@ -92,7 +94,7 @@ def plot(found: list[Point], what: str, title: str) -> str:
             f"<title>{escape(p.label)}</title></circle>"
         )
     for i, (series, colour) in enumerate(SERIES.items()):
-        at = HIGH - BELOW - 78 + 18 * i
+        at = HIGH - BELOW - 94 + 18 * i
         lines.append(f'<circle cx="{WIDE - 216}" cy="{at}" r="5" fill="{colour}"/>')
         lines.append(f'<text x="{WIDE - 204}" y="{at + 4}" fill="#222">{series}</text>')
     return "\n".join([*lines, "</svg>", ""])
