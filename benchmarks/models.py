@@ -1,13 +1,14 @@
 """Speed of the networks themselves: build, forward and training step beside timm's and torchvision's, alternating.
 
-    python benchmarks/models.py                                    # about 20 minutes on 2 cores
+    python benchmarks/models.py                                    # about 10 minutes on 2 cores
     python benchmarks/models.py --networks resnet50 vit_tiny_patch16_224 --rounds 11
 
 One process holds all rivals with the same weights. A round times each of them once in each configuration, in an order that
 turns from round to round; ratios are taken within a round (theirs : ours, so above 1 Linnet is faster), and the median of
 the rounds is given with the lowest and the highest. "build" is the construction with drawn weights. A training step is
 forward, cross entropy, backward and an SGD update on a batch that stays the same. "best" sets each side's own fastest
-configuration against the other's. Writes benchmarks/results/models.json and prints a Markdown table.
+configuration against the other's. Writes models.json and models.md in
+benchmarks/results.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ from linnet.nn.build import build
 from linnet.weights.keymap import to_linnet
 
 RESULT = Path(__file__).parent / "results" / "models.json"
-# network -> side in pixels: the size it belongs to where that matters (windows, positions), else 128.
+# MobileOne is not among them: timm's ends the process in fp32 channels-last training (linnet/nn/conv.py, `thin`).
+# network -> side in pixels (the size it belongs to where that matters: windows, positions), images in a batch.
 NETWORKS = {
-    "mobilenetv2_100": 128, "mobilenetv3_large_100": 128, "mobilenetv3_small_100": 128, "efficientnet_b0": 128,
-    "efficientnetv2_s": 128, "mobilevit_s": 256, "mobilenetv4_conv_small": 128, "mobileone_s0": 128,
-    "repvit_m0_9": 128, "efficientvit_b0": 128, "ghostnet_100": 128, "lcnet_100": 128, "convnext_tiny": 128,
-    "vit_tiny_patch16_224": 224, "swin_tiny_patch4_window7_224": 224, "swinv2_tiny_window8_256": 256, "resnet50": 128,
+    "mobilenetv2_100": (128, 16), "mobilenetv3_large_100": (128, 16), "mobilenetv3_small_100": (128, 16),
+    "efficientnet_b0": (128, 16), "mobilenetv4_conv_small": (128, 16),
+    "repvit_m0_9": (128, 16), "efficientvit_b0": (128, 16), "ghostnet_100": (128, 16), "lcnet_100": (128, 16),
+    "efficientnetv2_s": (128, 4), "mobilevit_s": (256, 4), "convnext_tiny": (128, 4), "vit_tiny_patch16_224": (224, 4),
+    "swin_tiny_patch4_window7_224": (224, 4), "swinv2_tiny_window8_256": (256, 4), "resnet50": (128, 4),
 }  # fmt: skip
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 CONFIGURATIONS = [(layout, precision) for layout in LAYOUTS for precision in ("fp32", "bf16")]
@@ -88,7 +91,7 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def measure(name: str, image: int, rounds: int, batch: int) -> dict[str, Any]:
+def measure(name: str, image: int, batch: int, rounds: int) -> dict[str, Any]:
     makers = rivals(name)
     nets = {who: make() for who, make in makers.items()}
     for dialect in ("timm", "torchvision"):
@@ -117,6 +120,7 @@ def measure(name: str, image: int, rounds: int, batch: int) -> dict[str, Any]:
     return {
         "network": name,
         "image": image,
+        "batch": batch,
         "rows": [row for task in ("build", "forward", "train") for row in rows(task, times)],
     }
 
@@ -146,11 +150,11 @@ def markdown(result: dict[str, Any]) -> str:
     facts = result["about"]
     lines = [
         f"Times of others by Linnet's (above 1: Linnet is faster), median of {result['rounds']} rounds and their spread;"
-        f" batch {result['batch']}, {facts['date']}, {facts['machine']['processor']}, 2 threads, torch {facts['torch']},"
+        f" {facts['date']}, {facts['machine']['processor']}, 2 threads, torch {facts['torch']},"
         f" timm {facts['timm']}, torchvision {facts['torchvision']}.",
         "",
-        "| network | px | beside | build | forward, channels-last fp32 | forward, best | training, channels-last fp32 | training, best |",
-        "|---|---:|---|---:|---:|---:|---:|---:|",
+        "| network | px | batch | beside | build | forward, channels-last fp32 | forward, best | training, channels-last fp32 | training, best |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|",
     ]
     for network in result["networks"]:
         found = {(row["task"], row["configuration"]): row for row in network["rows"]}
@@ -159,38 +163,42 @@ def markdown(result: dict[str, Any]) -> str:
             if who in found["build", ""]:
                 cells = [found[place][who] for place in places]
                 said = [f"{c['ratio']:.2f} ({c['min']:.2f} to {c['max']:.2f})" for c in cells]
-                lines.append(f"| {network['network']} | {network['image']} | {who} | " + " | ".join(said) + " |")
+                lines.append(
+                    f"| {network['network']} | {network['image']} | {network['batch']} | {who} | "
+                    + " | ".join(said)
+                    + " |"
+                )
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(
+        True
+    )  # fresh weights make numbers that trained ones do not, and that processors crawl over
     facts = about()  # with the load when this began
     networks = []
     for name in options.networks:
-        networks.append(measure(name, NETWORKS.get(name, find(name).image), options.rounds, options.batch))
+        networks.append(measure(name, *NETWORKS.get(name, (find(name).image, 4)), options.rounds))
         gc.collect()
         print(
-            markdown(
-                {"about": facts, "rounds": options.rounds, "batch": options.batch, "networks": networks[-1:]}
-            ).splitlines()[-1],
+            markdown({"about": facts, "rounds": options.rounds, "networks": networks[-1:]}).splitlines()[-1],
             flush=True,
         )
         result = {
             "about": facts,
             "rounds": options.rounds,
-            "batch": options.batch,
             "threads": options.threads,
             "networks": networks,
         }
         if options.networks == list(NETWORKS):
             write_json(RESULT, result)
+            RESULT.with_suffix(".md").write_text(markdown(result) + "\n", encoding="utf-8")
     print(markdown(result))
 
 

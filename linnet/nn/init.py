@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..arch.spec import Arch
 
@@ -38,9 +39,9 @@ def _draw(m: nn.Conv2d | nn.Linear, scheme: str) -> None:
     w = m.weight
     match scheme:
         case "slim":
-            nn.init.trunc_normal_(w, std=0.09, a=-0.18, b=0.18)
-        case "trunc":
-            nn.init.trunc_normal_(w, std=0.02)
+            cut_normal(w, 0.09)
+        case "trunc":  # cut at 2, a hundred deviations: nothing is ever cut
+            nn.init.normal_(w, std=0.02)
         case "he":
             nn.init.normal_(w, std=math.sqrt(2 / w[0].numel()))
         case _ if isinstance(m, nn.Linear):
@@ -49,3 +50,12 @@ def _draw(m: nn.Conv2d | nn.Linear, scheme: str) -> None:
         case _:
             k, fan_out = m.kernel_size[0] * m.kernel_size[1], m.out_channels // m.groups  # type: ignore[operator]
             nn.init.normal_(w, std=math.sqrt(2 / (k * fan_out)))
+
+
+@torch.no_grad()
+def cut_normal(w: Tensor, std: float) -> None:
+    """N(0, std^2) cut at two deviations: what lies outside is drawn again, three times as fast as by the inverse error
+    function of torch's trunc_normal_."""
+    w.normal_(0, std)
+    while n := int((outside := w.abs() > 2 * std).sum()):
+        w[outside] = w.new_empty(n).normal_(0, std)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -146,3 +148,21 @@ def test_two_classifiers_are_averaged() -> None:
     heads = module(Classifier(7, heads=2), layer(Classifier(7, heads=2), size=(2,), cout=7))
     x = torch.randn(3, 2, 8)
     torch.testing.assert_close(heads(x), (heads[0](x[:, 0]) + heads[1](x[:, 1])) / 2)  # type: ignore[index]
+
+
+def test_a_thin_pointwise_convolution_with_a_stride_learns() -> None:
+    """In a process of its own: as torch computes it, its backward pass in fp32 and channels-last can end the process."""
+    code = (
+        "import torch\n"
+        "from linnet.arch.spec import Style\n"
+        "from linnet.nn.conv import ConvNorm\n"
+        "net = ConvNorm(3, 48, 1, Style(act='identity', norm='none'), stride=2).to(memory_format=torch.channels_last)\n"
+        "x = torch.randn(16, 3, 128, 128).contiguous(memory_format=torch.channels_last)\n"
+        "for _ in range(8):\n"
+        "    y = net(x)\n"
+        "    y.square().sum().backward()\n"
+        "with torch.no_grad():\n"
+        "    torch.testing.assert_close(net(x), y)\n"
+        "assert net.weight.grad.isfinite().all()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
