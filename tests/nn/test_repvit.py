@@ -116,7 +116,7 @@ def test_folding_is_timms_reparameterisation() -> None:
     net = build(arch).eval()
     net.load_state_dict(to_linnet(theirs.state_dict(), arch, "timm"))
     mine, other, x = fold(net), reparameterize_model(theirs).eval(), torch.randn(2, 3, 64, 64)
-    assert agree(mine(x), other(x))
+    assert agree(mine(x), other(x), 1e-4)  # timm folds in float32, and these weights make logits of ten millions
     assert sum(p.numel() for p in mine.parameters()) == sum(p.numel() for p in other.parameters())
     assert type(mine.get_classifier()) is nn.Linear
     assert all(type(block.token_mixer) is ConvNorm for block in mine.stages[4])  # type: ignore[union-attr]
