@@ -8,6 +8,14 @@ import pytest
 from linnet.training.stop import Interrupted, StopRequest
 
 
+@pytest.fixture(autouse=True)
+def _usual_ctrl_c():
+    """Python's own answer to Ctrl-C: a shell lets its background jobs ignore it, and the tests may run in one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks(number):
     before = signal.getsignal(number)
