@@ -28,8 +28,10 @@ from PIL import Image
 
 from linnet.training.checkpoint import hash_checkpoint, remove_stale
 from linnet.training.environment import describe
+from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
-from linnet.training.recipe import AdamW, Cosine, Recipe, progressive
+from linnet.training.progressive import progressive
+from linnet.training.recipe import Recipe
 from linnet.weights.tensors import read_tensors, write_tensors
 
 CHILD = """

@@ -40,7 +40,7 @@ VALUES = {
     "Preprocess": "linnet.data.preprocess",
     "Recipe": "linnet.training.recipe",
     "Phase": "linnet.training.recipe",
-    "progressive": "linnet.training.recipe",
+    "progressive": "linnet.training.progressive",
     "read_model": "linnet.weights.model",
     "LinnetError": "linnet.errors",
 }
@@ -66,9 +66,9 @@ if TYPE_CHECKING:
     from .explanation.report import report as report
     from .nn.build import build as build
     from .pipeline import fit as fit
+    from .training.progressive import progressive as progressive
     from .training.recipe import Phase as Phase
     from .training.recipe import Recipe as Recipe
-    from .training.recipe import progressive as progressive
     from .training.train import train as train
     from .weights.archs import archs as archs
     from .weights.convert import convert as convert

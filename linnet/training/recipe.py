@@ -17,75 +17,11 @@ from pydantic import Field, model_validator
 
 from ..errors import SettingError
 from ..files import write_json
+from .ingredients import AdamW, Cosine, Optimizer, Schedule
 from .setting import Above0, Checked, Count, From0, Image, Limit, Share, Switch, Text, UpTo1, Whole, setting, shown
 
 if TYPE_CHECKING:
     from ..arch.spec import Arch
-
-
-@setting
-class Sgd(Checked):
-    """Momentum SGD; weight decay is added to the gradient."""
-
-    kind: Literal["sgd"] = "sgd"
-    lr: Above0 = 0.1
-    momentum: Share = 0.9
-    nesterov: Switch = True
-    weight_decay: From0 = 1e-5
-
-
-@setting
-class AdamW(Checked):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-
-    kind: Literal["adamw"] = "adamw"
-    lr: Above0 = 1e-3
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    eps: Above0 = 1e-8
-    weight_decay: From0 = 0.05
-
-
-@setting
-class RmsProp(Checked):
-    """TensorFlow's RMSProp, the one of the EfficientNet and MobileNet papers; weight decay is added to the gradient."""
-
-    kind: Literal["rmsprop"] = "rmsprop"
-    lr: Above0 = 0.016
-    decay: Share = 0.9
-    momentum: Share = 0.9
-    eps: Above0 = 1e-3
-    weight_decay: From0 = 1e-5
-
-
-@setting
-class Cosine(Checked):
-    """Linear warm-up from 0, then half a cosine from 1 down to `final` at the end of the run."""
-
-    kind: Literal["cosine"] = "cosine"
-    warmup: From0 = 0.0  # epochs
-    final: UpTo1 = 0.0  # of the peak
-
-
-@setting
-class Step(Checked):
-    """Linear warm-up from 0, and `factor` once every `every` epochs, counted from the first step (EfficientNet)."""
-
-    kind: Literal["step"] = "step"
-    warmup: From0 = 5.0  # epochs
-    factor: UpTo1 = 0.97
-    every: Above0 = 2.4  # epochs
-
-
-@setting
-class Constant(Checked):
-    """Linear warm-up from 0, then the same rate to the end."""
-
-    kind: Literal["constant"] = "constant"
-    warmup: From0 = 0.0  # epochs
-
-
-Optimizer = Sgd | AdamW | RmsProp
-Schedule = Cosine | Step | Constant
 
 
 @setting
@@ -220,73 +156,6 @@ class Recipe(Checked):
             ) from error
         except SettingError as error:
             raise SettingError(f"{path}: {error}") from None
-
-
-def progressive(
-    epochs: int,
-    *,
-    stages: int = 4,
-    image: tuple[int, int] = (128, 224),
-    multiple: int = 8,
-    randaugment: tuple[float, float] = (5, 15),
-    mixup: tuple[float, float] = (0, 0),
-    cutmix: tuple[float, float] = (0, 0),
-    erasing: tuple[float, float] = (0, 0),
-    dropout: tuple[float, float] = (0.1, 0.3),
-    drop_path: tuple[float, float] = (0.0, 0.0),
-    batch: int | tuple[int, ...] = 32,
-    lr_factor: float = 1.0,
-    follow: Literal["paper", "code"] = "paper",
-) -> tuple[Phase, ...]:
-    """Rows of progressive learning: image size and regularisation grow together, from the first value to the second.
-
-    "paper" is Algorithm 1: stage i of M gets S0 + (Se - S0) * i / (M - 1). "code" is what the authors released: image
-    sizes S0 + (Se - S0) * (i + 1) / M, which never use S0, and the last dropout throughout. Sizes between the ends are
-    rounded to `multiple` (8: at a network's stride of 32 a map may be cut, but few layers see it; 1: as the paper).
-    Epochs are dealt evenly, the first stages get the remainder. `batch` is one for all stages or one for each.
-    Source: Tan & Le 2021, section 4 and Table 6; google/automl efficientnetv2/main.py.
-
-    >>> [phase.image for phase in progressive(350, image=(128, 300), multiple=1)]
-    [128, 185, 243, 300]
-    >>> [phase.image for phase in progressive(350, image=(128, 300), multiple=1, follow="code")]
-    [171, 214, 257, 300]
-    """
-    if follow not in ("paper", "code"):
-        raise SettingError(f"progressive: follow is {follow!r}; allowed: 'paper', 'code'.")
-    if not 1 <= stages <= epochs:
-        raise SettingError(f"progressive: {stages} stages do not fit {epochs} epochs; give 1 to {epochs} stages.")
-    if multiple < 1:
-        raise SettingError(f"progressive: multiple is {multiple}; give 1 or more.")
-    batches = (batch,) * stages if isinstance(batch, int) else tuple(batch)
-    if len(batches) != stages:
-        raise SettingError(f"progressive: {len(batches)} batch sizes for {stages} stages; give one, or {stages}.")
-
-    def between(ends: tuple[float, float], i: int) -> float:
-        return ends[1] if stages == 1 else ends[0] + (ends[1] - ends[0]) * i / (stages - 1)
-
-    def side(i: int) -> int:
-        if follow == "code":  # truncated, as int() does there
-            exact = float(int(image[0] + (image[1] - image[0]) * (i + 1) / stages))
-        else:
-            exact = between(image, i)
-        ends = i == stages - 1 or (i == 0 and follow == "paper")
-        return round(exact) if ends else max(multiple, int(exact / multiple + 0.5) * multiple)
-
-    return tuple(
-        Phase(
-            epochs=epochs // stages + (i < epochs % stages),
-            image=side(i),
-            batch=batches[i],
-            randaugment=between(randaugment, i),
-            mixup=between(mixup, i),
-            cutmix=between(cutmix, i),
-            erasing=between(erasing, i),
-            dropout=between(dropout, i) if follow == "paper" else dropout[1],
-            drop_path=between(drop_path, i),
-            lr_factor=lr_factor,
-        )
-        for i in range(stages)
-    )
 
 
 def _walk(arch: Arch, image: int) -> None:

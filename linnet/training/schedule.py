@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .recipe import Schedule
+from .ingredients import Schedule
 
 
 def lr_factor(schedule: Schedule, time: float, epochs: int) -> float:

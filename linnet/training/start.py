@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingError
-from .recipe import AdamW, Cosine, Phase, Recipe, progressive
+from .ingredients import AdamW, Cosine
+from .progressive import progressive
+from .recipe import Phase, Recipe
 
 if TYPE_CHECKING:
     from ..arch.spec import Arch

@@ -82,7 +82,9 @@ def diagnosis(names: list[str], root: Path) -> dict:
 
 
 def recipe(photos: Path) -> dict:
-    from linnet.training.recipe import AdamW, Recipe, progressive
+    from linnet.training.ingredients import AdamW
+    from linnet.training.progressive import progressive
+    from linnet.training.recipe import Recipe
 
     phases = progressive(8, stages=4, image=(96, 160), batch=(64, 48, 32, 32))
     return Recipe(

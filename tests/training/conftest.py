@@ -11,10 +11,11 @@ from linnet.arch.efficientnet import MBConv
 from linnet.arch.spec import Arch, Classifier, Conv, Dropout, Pool, Stage, Style
 from linnet.data.source import find_photos
 from linnet.training.checkpoint import hash_checkpoint
+from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
 from linnet.training.loop import run
 from linnet.training.progress import Progress
-from linnet.training.recipe import AdamW, Cosine, Phase, Recipe
+from linnet.training.recipe import Phase, Recipe
 from linnet.weights.model import read_model
 from linnet.weights.tensors import hash_tensors
 

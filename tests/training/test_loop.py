@@ -14,10 +14,11 @@ import torch
 from linnet.errors import DataError, TrainingError, WeightsError
 from linnet.training import loop
 from linnet.training.checkpoint import hash_checkpoint
+from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
 from linnet.training.loop import run, step_seed
 from linnet.training.progress import Progress
-from linnet.training.recipe import AdamW, Cosine, Phase
+from linnet.training.recipe import Phase
 from linnet.training.stop import TrainingStopped
 from linnet.training.train import train
 from linnet.weights.model import read_model

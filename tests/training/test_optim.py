@@ -8,8 +8,8 @@ import torch
 
 from linnet.errors import WeightsError
 from linnet.nn.build import build
+from linnet.training.ingredients import AdamW, RmsProp, Sgd
 from linnet.training.optim import TensorFlowRmsProp, build_optimizer, clip, load_optimizer, optimizer_tensors, set_lr
-from linnet.training.recipe import AdamW, RmsProp, Sgd
 
 
 def test_rmsprop_by_hand():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from linnet.training.recipe import Constant, Cosine, Step
+from linnet.training.ingredients import Constant, Cosine, Step
 from linnet.training.schedule import lr_factor
 
 

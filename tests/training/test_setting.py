@@ -5,7 +5,8 @@ import math
 import pytest
 
 from linnet.errors import SettingError
-from linnet.training.recipe import Phase, Recipe, Sgd
+from linnet.training.ingredients import Sgd
+from linnet.training.recipe import Phase, Recipe
 
 
 @pytest.mark.parametrize(
