@@ -23,6 +23,8 @@ from .setting import Above0, Checked, Count, From0, Image, Limit, Share, Switch,
 if TYPE_CHECKING:
     from ..arch.spec import Arch
 
+ColorJitter = From0 | Annotated[tuple[From0, ...], Field(min_length=3, max_length=4)]
+
 
 @setting
 class Phase(Checked):
@@ -51,6 +53,9 @@ class Recipe(Checked):
 
     `lr` is the rate at the phase's own batch: scale it yourself when you change the batch (0.016 * batch / 256).
     `ema=0` makes the average the weights themselves; `clip=inf` clips nothing.
+    `bn_group` takes BatchNorm's statistics over so many consecutive photos of the global batch, whatever the number of
+    processes and the micro-batch (EfficientNet used groups of 128); none: over the batch of one process. `micro_batch`
+    "auto" is the whole batch of a process, halved whenever memory runs out.
     """
 
     arch: Text | dict[str, Any] = "mobilenetv3_small_100"  # a name, or a network of your own as Arch.to_json() gives it
@@ -63,20 +68,41 @@ class Recipe(Checked):
     optimizer: Annotated[Optimizer, Field(discriminator="kind")] = AdamW()
     schedule: Annotated[Schedule, Field(discriminator="kind")] = Cosine(warmup=1.0)
     head_lr_factor: Above0 = 1.0
+    layer_decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0  # of the rate, for each residual layer below
     bn_frozen: Switch = False
     ema: Share = 0.9999
     label_smoothing: Share = 0.1
+    loss: Literal["softmax", "focal", "sigmoid"] = "softmax"
+    focal_gamma: From0 = 2.0
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: a photo of a rare class counts more
+    sampling: Literal["shuffled", "balanced"] = "shuffled"  # balanced: each class is seen equally often
+    teacher: Text | None = None  # a network's pretrained weights, a run, a bundle, a file of weights or of kept answers
+    teacher_share: UpTo1 = 0.5  # of the loss
+    teacher_hard: Switch = False  # only the teacher's first class counts (DeiT)
+    temperature: Above0 = 1.0  # of the soft answers
+    l1: From0 = 0.0  # strength of the pull of decayed weights towards 0 (lasso)
     clip: Limit = math.inf  # largest gradient norm
     crop_area: tuple[UpTo1, UpTo1] = (0.08, 1.0)
     flip: UpTo1 = 0.5  # probability
     randaugment_layers: Whole = 2
+    policy: Literal["none", "autoaugment", "trivialaugment"] = "none"  # in place of RandAugment
+    color_jitter: ColorJitter = 0.0  # one strength, or (brightness, contrast, saturation) or these and hue (up to 0.5)
+    cutout: Share = 0.0  # side of the grey square, as a share of the picture's
+    repeats: Count = (
+        1  # so often an epoch shows each of its photos, differently augmented, and so many times fewer photos
+    )
     eval_image: Image | None = None  # none: the last phase's
     eval_batch: Count = 64
     preprocess: dict[str, Any] | None = None  # none: that of the pretrained weights, else the default; resolved
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    compile: Literal["auto", "off", "on"] = "auto"  # auto: on a GPU only
     workers: Literal["auto"] | Annotated[int, Field(strict=True, ge=0, le=256)] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1024)] = "auto"
+    bn_group: Annotated[int, Field(strict=True, ge=2, le=65536)] | None = None  # photos per BatchNorm statistic
+    micro_batch: Literal["auto"] | Count = "auto"  # photos at a time; their gradients are summed up
+    recompute: Switch = False  # each layer again in the backward pass: less memory, a third more time
+    deterministic: Switch = False  # on a GPU: the kernels that give the same bits each time
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 0  # as large as torch's generators take
     save_minutes: Above0 = 10.0  # a checkpoint at least so often, beside the one after each epoch
 
