@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError, SettingError
 from .augment import Augment, random_numbers
+from .cuts import cuts
 from .image import BadImage
 from .workers import leave_interrupts_to_the_parent, script_hidden, worker_context
 
@@ -61,6 +62,14 @@ class Request:
     labels: tuple[int, ...]
 
 
+class Part(NamedTuple):
+    """One batch that is wanted: positions in the split, and how each is read to a picture of `image` pixels."""
+
+    index: np.ndarray
+    read: Read
+    image: int
+
+
 def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
     """In which order the n samples are seen in this epoch: int64 [n], a permutation."""
     return random_numbers(seed, epoch, ORDER).permutation(n)
@@ -73,6 +82,7 @@ def train_batches(
     seed: int,
     epoch: int,
     batch: int,
+    sizes: tuple[int, ...] = (),
     first: int = 0,
     workers: int,
     rank: int = 0,
@@ -80,19 +90,20 @@ def train_batches(
 ) -> Iterator[Batch]:
     """The epoch's batches from global batch `first` on, shuffled and augmented; the incomplete last one is dropped.
 
-    A batch larger than the split is cut to its size. With several processes each gets its share of the same global
-    batch. Raises DataError for an empty split and when a worker process dies.
+    A batch larger than the split is cut to its size. With `sizes` each batch has one of them instead of the augment's,
+    and as many pixels (see cuts.py). With several processes each gets its share of the same global batch. Raises DataError for an empty split and when a worker process dies.
     """
     check_split(photos, batch, rank, world)
     if first < 0:
         raise SettingError(f"first={first} is not allowed; give the number of a batch, 0 or more.")
-    size = min(batch, len(photos))
     order = epoch_order(len(photos), seed, epoch)
-    starts = range(first * size, len(photos) - size + 1, size)
-    mine = slice(size * rank // world, size * (rank + 1) // world)
-    read = functools.partial(read_augmented, augment, seed, epoch)
-    parts = [order[start : start + size][mine] for start in starts]
-    return batches(photos, parts, read, augment.image, workers)
+    plan = cuts(len(photos), batch=batch, image=augment.image, sizes=sizes, seed=seed, epoch=epoch)
+    reads = {
+        image: functools.partial(read_augmented, replace(augment, image=image), seed, epoch)
+        for image in (sizes or (augment.image,))
+    }
+    parts = [Part(share(order[start:stop], rank, world), reads[image], image) for start, stop, image in plan[first:]]
+    return batches(photos, parts, workers)
 
 
 def eval_batches(
@@ -105,8 +116,13 @@ def eval_batches(
     check_split(photos, batch, rank, world)
     mine = np.arange(rank, len(photos), world)
     read = functools.partial(read_preprocessed, preprocess)
-    parts = [mine[start : start + batch] for start in range(0, len(mine), batch)]
-    return batches(photos, parts, read, preprocess.image, workers)
+    parts = [Part(mine[start : start + batch], read, preprocess.image) for start in range(0, len(mine), batch)]
+    return batches(photos, parts, workers)
+
+
+def share(batch: np.ndarray, rank: int, world: int) -> np.ndarray:
+    """What one of several processes has of a global batch."""
+    return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
 
 
 def check_split(photos: Sequence[Photo], batch: int, rank: int, world: int) -> None:
@@ -166,17 +182,15 @@ def start_worker(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def batches(
-    photos: Sequence[Photo], parts: Sequence[np.ndarray], read: Read, image: int, workers: int
-) -> Iterator[Batch]:
-    """One batch per part of the split, in this order, `workers` processes ahead of the caller (0 = in this process)."""
+def batches(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Iterator[Batch]:
+    """The batch of each part, in this order, `workers` processes ahead of the caller (0 = in this process)."""
     if workers < 0:
         raise SettingError(f"workers={workers} is not allowed; give 0 (this process) or more.")
     workers = min(workers, len(parts))
     loader = DataLoader(
         Fulfilment(),
         batch_size=None,
-        sampler=(request(photos, part, read, image) for part in parts),  # made when it is their turn
+        sampler=(request(photos, *part) for part in parts),  # made when it is their turn
         collate_fn=unchanged,
         num_workers=workers,
         worker_init_fn=start_worker if workers else None,

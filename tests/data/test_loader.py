@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from linnet.data.augment import Augment, random_numbers
+from linnet.data.cuts import cuts
 from linnet.data.loader import Batch, epoch_order, eval_batches, train_batches
 from linnet.data.preprocess import Preprocess
 from linnet.errors import DataError, SettingError
@@ -108,6 +109,19 @@ def test_processes_share_each_global_batch(photos: list[Photo], world: int) -> N
     parts = [taken(photos, batch=5, rank=rank, world=world) for rank in range(world)]
     for whole, *shares in zip(taken(photos, batch=5), *parts, strict=True):
         assert torch.equal(whole.index, torch.cat([share.index for share in shares]))
+        assert torch.equal(whole.images, torch.cat([share.images for share in shares]))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_step_has_a_size_and_about_as_many_pixels(photos: list[Photo], workers: int) -> None:
+    given = taken(photos, batch=4, sizes=(12, 16, 20), workers=workers)  # type: ignore[arg-type]
+    plan = cuts(13, batch=4, image=16, sizes=(12, 16, 20), seed=1, epoch=2)
+    assert [(len(b.images), b.images.shape[1]) for b in given] == [(c.stop - c.start, c.image) for c in plan]
+    seen = torch.cat([batch.index for batch in given]).tolist()
+    assert seen == epoch_order(13, 1, 2)[: len(seen)].tolist()
+    assert same(given[1:], taken(photos, batch=4, sizes=(12, 16, 20), first=1))  # type: ignore[arg-type]
+    parts = [taken(photos, batch=4, sizes=(12, 16, 20), rank=rank, world=2) for rank in (0, 1)]  # type: ignore[arg-type]
+    for whole, *shares in zip(given, *parts, strict=True):
         assert torch.equal(whole.images, torch.cat([share.images for share in shares]))
 
 
