@@ -36,6 +36,7 @@ class Phase(Checked):
 
     epochs: Count = 1
     image: Image = 224  # side in pixels
+    sizes: tuple[Image, ...] = ()  # each step draws one of these sides instead, and a batch of as many pixels
     batch: Annotated[int, Field(strict=True, ge=2, le=65536)] = 32  # BatchNorm needs two samples
     randaugment: Annotated[float, Field(strict=True, ge=0, le=40)] = 0.0  # magnitude; 0 is off
     mixup: From0 = 0.0  # alpha of the Beta distribution; 0 is off
@@ -112,7 +113,8 @@ class Recipe(Checked):
         from ..arch.spec import Arch
 
         arch = find(self.arch) if isinstance(self.arch, str) else Arch.from_json(self.arch)
-        for image in sorted({phase.image for phase in self.phases} | {self.eval_image or self.phases[-1].image}):
+        sides = {side for phase in self.phases for side in (phase.image, *phase.sizes)}
+        for image in sorted(sides | {self.eval_image or self.phases[-1].image}):
             _walk(arch, image)
         if self.pretrained is not None:
             from ..weights.pretrained import check_pretrained
@@ -125,6 +127,10 @@ class Recipe(Checked):
                     f"recipe: phases.{i}.freeze is {phase.freeze}; allowed are 0 to {most}, which leaves this network's"
                     " classifier alone to learn."
                 )
+        if self.bn_group and any(phase.sizes for phase in self.phases):
+            raise SettingError(
+                "recipe: phases with sizes have batches that are not whole bn_groups. Leave bn_group or sizes out."
+            )
         if self.schedule.warmup >= self.epochs:
             raise SettingError(
                 f"recipe: schedule.warmup is {self.schedule.warmup:g} epochs of {self.epochs}: nothing would be left."
