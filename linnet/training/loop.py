@@ -22,7 +22,7 @@ from ..weights.model import Model, write_model
 from . import measure
 from .freeze import freeze_rows, train_mode
 from .log import read_log
-from .loss import soft_cross_entropy
+from .loss import right
 from .optim import clip, set_lr
 from .prepare import Run, normaliser, prepare
 from .progress import Progress
@@ -81,10 +81,10 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         r.guard.remember()
         with torch.autocast(r.device.type, dtype, enabled=dtype != torch.float32):
             logits = r.net(images)
-        loss = soft_cross_entropy(logits, targets)
+        loss = r.loss.per_sample(logits, targets).mean()
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
-        hits = (logits.argmax(1) == targets.argmax(1)).sum()
+        hits = right(logits, targets).sum()
         loss, norm, hits = torch.stack([loss.detach(), norm, hits]).tolist()  # the one wait for the device in a step
         lr = recipe.optimizer.lr * phase.lr_factor
         lr *= lr_factor(recipe.schedule, at.epoch + at.step / steps, recipe.epochs)

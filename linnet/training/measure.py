@@ -93,7 +93,7 @@ def _seconds_of_a_step(net: nn.Module, images: torch.Tensor, targets: torch.Tens
     began = time.perf_counter()
     with torch.autocast(images.device.type, DTYPES[candidate.precision], enabled=candidate.precision != "fp32"):
         logits = net(given)
-    soft_cross_entropy(logits, targets).backward()
+    soft_cross_entropy(logits, targets).mean().backward()
     _wait(images.device)
     return time.perf_counter() - began
 

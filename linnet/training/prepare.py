@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..arch.names import find
 from ..arch.spec import Arch
+from ..data.cuts import cuts, pixels, pixels_before
 from ..data.preprocess import Preprocess
 from ..data.source import Photos
 from ..errors import DataError, SettingError
@@ -32,10 +33,11 @@ from .environment import available_cores, describe, differences
 from .freeze import freeze_rows
 from .guard import Guard
 from .log import Log
+from .loss import Loss, balanced_weights
 from .memory import keep_memory
 from .optim import build_optimizer
 from .progress import Progress
-from .recipe import Phase, Recipe
+from .recipe import Recipe
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Run:
     preprocess: Preprocess
     facts: dict[str, Any]  # of the weights it started from
     net: Net
+    loss: Loss
     ema: Ema
     optimizer: torch.optim.Optimizer
     guard: Guard
@@ -58,18 +61,22 @@ class Run:
     progress: Progress
     epoch_began: float
 
-    def steps(self, phase: Phase) -> int:
-        """In one epoch; the last batch is dropped when it is not whole."""
-        return max(1, len(self.photos.train) // phase.batch)
+    def plan(self, epoch: int) -> dict[str, Any]:
+        """What decides where an epoch is cut into batches: the arguments of `cuts` and `pixels`."""
+        phase = self.recipe.phase_of(epoch)[1]
+        return {
+            "n": len(self.photos.train), "batch": phase.batch, "image": phase.image, "sizes": phase.sizes,
+            "seed": self.recipe.seed, "epoch": epoch,
+        }  # fmt: skip
+
+    def steps(self, epoch: int) -> int:
+        """In one epoch; what is left at its end and is no whole batch is dropped."""
+        return len(cuts(**self.plan(epoch)))
 
     def work(self, epoch: int, step: int = 0) -> int:
         """Pixels seen before this moment: what the time left is reckoned from, since images grow."""
-        before = [self.recipe.phase_of(e)[1] for e in range(epoch)]
-        done = sum(self.steps(phase) * phase.batch * phase.image**2 for phase in before)
-        if epoch < self.recipe.epochs:
-            phase = self.recipe.phase_of(epoch)[1]
-            done += step * phase.batch * phase.image**2
-        return done
+        done = sum(pixels(**self.plan(e)) for e in range(epoch))
+        return done + (pixels_before(**self.plan(epoch))[step] if epoch < self.recipe.epochs else 0)
 
 
 def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress) -> Run:
@@ -140,7 +147,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         checkpoint.save(position)
     run = Run(
         recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
-        net, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(),
+        net, loss_of(recipe, photos, device), ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(),
     )  # fmt: skip
     progress.start(run.work(recipe.epochs), run.work(position.epoch, position.step))
     return run
@@ -185,6 +192,13 @@ def resolve(
 def default_workers(device: torch.device, cores: int) -> int:
     """Loader processes: a CPU that trains has idle moments that two workers fill; a GPU eats what it gets."""
     return min(16, cores) if device.type == "cuda" else min(2, cores - 1)
+
+
+def loss_of(recipe: Recipe, photos: Photos, device: torch.device) -> Loss:
+    weights = None
+    if recipe.class_weights == "balanced":
+        weights = balanced_weights([photo.label for photo in photos.train], len(photos.classes)).to(device)
+    return Loss(recipe.loss, recipe.focal_gamma, weights)
 
 
 def load_body(net: Net, model: Model) -> None:

@@ -17,6 +17,7 @@ from linnet.training.checkpoint import hash_checkpoint
 from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
 from linnet.training.loop import run, step_seed
+from linnet.training.loss import Loss
 from linnet.training.progress import Progress
 from linnet.training.recipe import Phase
 from linnet.training.stop import TrainingStopped
@@ -175,13 +176,13 @@ def test_a_damaged_checkpoint_is_refused(tiny_recipe, tiny_photos, tmp_path, qui
 def test_a_batch_that_is_not_finite_leaves_no_trace(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
     """Weights, average, BatchNorm and optimiser equal those of a run that never saw the batch."""
     poisoned = 7
-    plain_loss, plain_batches = loop.soft_cross_entropy, loop.epoch_batches
+    plain_loss, plain_batches = Loss.per_sample, loop.epoch_batches
     steps = iter(range(STEPS))
     with monkeypatch.context() as patch:
         patch.setattr(
-            loop,
-            "soft_cross_entropy",
-            lambda logits, targets: plain_loss(logits, targets) * (math.nan if next(steps) == poisoned else 1),
+            Loss,
+            "per_sample",
+            lambda *given: plain_loss(*given) * (math.nan if next(steps) == poisoned else 1),
         )
         run(tiny_recipe, tiny_photos, tmp_path / "poisoned", progress=quiet)
 
@@ -204,8 +205,8 @@ def test_a_batch_that_is_not_finite_leaves_no_trace(tiny_recipe, tiny_photos, tm
 
 def test_a_gradient_that_is_not_finite_counts_too(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
     """The loss is finite, its gradient is not: sqrt at 0."""
-    plain_loss = loop.soft_cross_entropy
-    monkeypatch.setattr(loop, "soft_cross_entropy", lambda x, y: plain_loss(x, y) + (x * 0).abs().sum().sqrt())
+    plain_loss = Loss.per_sample
+    monkeypatch.setattr(Loss, "per_sample", lambda self, x, y: plain_loss(self, x, y) + (x * 0).abs().sum().sqrt())
     with pytest.raises(TrainingError, match=r"10 steps in a row.*Lower the learning rate"):
         run(tiny_recipe, tiny_photos, tmp_path, progress=quiet)
 
@@ -213,10 +214,8 @@ def test_a_gradient_that_is_not_finite_counts_too(tiny_recipe, tiny_photos, tmp_
 def test_ten_in_a_row_stop_the_run_and_the_last_checkpoint_is_good(
     tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch
 ):
-    plain_loss, steps = loop.soft_cross_entropy, iter(range(STEPS))
-    monkeypatch.setattr(
-        loop, "soft_cross_entropy", lambda x, y: plain_loss(x, y) * (math.inf if next(steps) > 6 else 1)
-    )
+    plain_loss, steps = Loss.per_sample, iter(range(STEPS))
+    monkeypatch.setattr(Loss, "per_sample", lambda *given: plain_loss(*given) * (math.inf if next(steps) > 6 else 1))
     with pytest.raises(TrainingError, match=r"10 steps in a row.*\.png.*checkpoint is good"):
         run(tiny_recipe, tiny_photos, tmp_path, progress=quiet)
     tensors, facts = read_tensors(tmp_path / "last.ckpt", kind="checkpoint", remedy="")
