@@ -1,10 +1,13 @@
-"""From scratch at equal time: `linnet train --from-scratch` (96 to 160 px) against a plain script with timm's model.
+"""From scratch: Linnet with growing images, Linnet at one size, and a plain script with timm's model; three seeds, in turn.
 
-    python benchmarks/from_scratch.py PHOTOS          # PHOTOS has train/ validation/ test/; about half an hour on 2 cores
+    python benchmarks/from_scratch.py clothing PHOTOS     # train/ validation/ test/ of clothing photos; about 20 minutes
+    python benchmarks/from_scratch.py cifar10 FOLDER      # as benchmarks/cifar_folder.py makes it; about 20 minutes
 
-Three seeds, alternating. The plain script (benchmarks/plain.py) trains at 128 px with RandAugment, an average of the
-weights and a one-cycle schedule, in the layout and precision that measures fastest for it; its learning rate is chosen
-on one seed, and it gets as many epochs as fit into Linnet's time, rounded up.
+Two questions. Progressive learning's own claim: at equal epochs, are growing images faster and no worse than one size? And
+against others: the plain script (benchmarks/plain.py: RandAugment, average of the weights, one-cycle schedule, its
+fastest layout and precision) trains the same network at the same last size for as many whole epochs as fit into the
+time of Linnet's growing run, rounded up; its learning rate is the best of two on one seed. Times run from the first look
+at the folder to the last validation. Every run is a process of its own.
 """
 
 from __future__ import annotations
@@ -16,57 +19,136 @@ import math
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from about import about
+from fine_tune import apart
 from plain import Plain, measure_formats, train_plain
 
+from linnet.arch.names import find
+from linnet.arch.spec import Arch
 from linnet.evaluation.evaluate import evaluate_model
 from linnet.evaluation.intervals import wilson
-from linnet.pipeline import train_on
+from linnet.files import write_json
+from linnet.training.ingredients import AdamW, Cosine
+from linnet.training.loop import run
+from linnet.training.progressive import progressive
+from linnet.training.recipe import Recipe
+from linnet.training.start import first_recipe, look_at, new_run
 from linnet.weights.model import read_model
 
-NETWORK, EPOCHS, SEEDS, RATES = "mobilenetv3_small_100", 12, (0, 1, 2), (2e-3, 4e-3)
+SEEDS, RATES = (0, 1, 2), (2e-3, 4e-3)
+
+
+@dataclass(frozen=True)
+class Task:
+    network: str
+    epochs: int
+    image: int
+    first_image: int
+    crop_area: tuple[float, float]
+    small: bool = False  # pictures of 32 pixels: the first two strides of the network are taken away
+
+
+TASKS = {
+    "clothing": Task("mobilenetv3_small_100", epochs=10, image=128, first_image=80, crop_area=(0.2, 1.0)),
+    "cifar10": Task("mobilenetv2_035", epochs=5, image=32, first_image=20, crop_area=(0.4, 1.0), small=True),
+}
+
+
+def for_small_pictures(arch: Arch) -> Arch:
+    """Without the strides of the stem and of the first row that has one, as it is usual for CIFAR."""
+    first = next(i for i, row in enumerate(arch.stages) if row.stride == 2)
+    stages = tuple(replace(row, stride=1) if i == first else row for i, row in enumerate(arch.stages))
+    return replace(
+        arch, name=f"{arch.name}_small", stem=(replace(arch.stem[0], stride=1), *arch.stem[1:]), stages=stages
+    )
+
+
+def recipe_of(task: Task, photos: Path, n: int, seed: int, *, growing: bool) -> Recipe:
+    """Linnet's first recipe where it takes such images, the same in its words where it does not."""
+    if not task.small:
+        recipe = first_recipe(
+            arch=task.network, photos=n, root=str(photos), epochs=task.epochs, image=task.image, seed=seed,
+            from_scratch=True,
+        )  # fmt: skip
+    else:
+        recipe = Recipe(
+            arch=for_small_pictures(find(task.network)).to_json(), photos=str(photos), seed=seed,
+            phases=progressive(task.epochs, image=(task.first_image, task.image), multiple=4, randaugment=(3, 9), batch=64),
+            optimizer=AdamW(lr=4e-3), schedule=Cosine(warmup=0.5), ema=0.998, clip=5.0, crop_area=task.crop_area,
+        )  # fmt: skip
+    if growing:
+        return recipe
+    last = recipe.phases[-1]
+    return dataclasses.replace(recipe, phases=(dataclasses.replace(last, epochs=task.epochs),))
+
+
+def run_linnet(task: Task, photos: Path, seed: int, growing: bool) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        diagnosis = look_at(photos)
+        recipe = recipe_of(task, photos, len(diagnosis.photos.train), seed, growing=growing)
+        made = new_run(Path(folder) / "run", diagnosis)
+        run(recipe, diagnosis.photos, made)
+        seconds = time.monotonic() - began
+        model = read_model(made)
+        found = {s: evaluate_model(model, diagnosis.photos, name="", split=s).metrics for s in ("validation", "test")}
+    return {"seconds": seconds, "images": [p.image for p in recipe.phases], **{s: m.top1 for s, m in found.items()},
+            "n": {s: m.n for s, m in found.items()}}  # fmt: skip
+
+
+def run_plain(task: Task, photos: Path, seed: int, epochs: int, lr: float, form: str) -> dict[str, Any]:
+    plain = Plain(task.network, task.image, epochs, lr, seed, augmentation="rand", ema=0.998,
+                  crop_area=task.crop_area, small=task.small)  # fmt: skip
+    return {**train_plain(photos, plain, form), "epochs": epochs}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("task", choices=TASKS)
     arguments.add_argument("photos", type=Path)
     given = arguments.parse_args()
-    formats = measure_formats(NETWORK, 128, 64)
+    task, photos, facts = TASKS[given.task], given.photos, about()
+    formats = apart(measure_formats, task.network, task.image, 64, task.small)
     form = max(formats, key=lambda name: formats[name])
-    print({k: round(v, 1) for k, v in formats.items()}, "->", form, flush=True)
-    plain = Plain(NETWORK, 128, 0, 0.0, 0, augmentation="rand", ema=0.998, crop_area=(0.2, 1.0))
-    short = [train_plain(given.photos, dataclasses.replace(plain, epochs=3, lr=lr), form) for lr in RATES]
-    lr = RATES[max(range(len(RATES)), key=lambda i: short[i]["validation"])]
-    per_epoch = statistics.mean(row["seconds"] for row in short) / 3
-    print("plain:", short, "-> lr", lr, flush=True)
-    ours, theirs = [], []
-    with tempfile.TemporaryDirectory() as name:
-        for seed in SEEDS:
-            began = time.monotonic()
-            flags = {"arch": NETWORK, "epochs": EPOCHS, "image": 160, "seed": seed}
-            run, photos = train_on(given.photos, flags, from_scratch=True, out=Path(name) / f"{seed}")
-            seconds = time.monotonic() - began
-            model = read_model(run)
-            found = {s: evaluate_model(model, photos, name="", split=s).metrics for s in ("validation", "test")}
-            ours.append({"seed": seed, "seconds": seconds, **{s: m.top1 for s, m in found.items()}})
-            print("linnet", ours[-1], flush=True)
-            epochs = math.ceil(seconds / per_epoch)
-            row = train_plain(given.photos, dataclasses.replace(plain, epochs=epochs, lr=lr, seed=seed), form)
-            theirs.append({"seed": seed, "epochs": epochs, **row})
-            print("plain", theirs[-1], flush=True)
-    n = 341 + 372
-    both = {side: statistics.mean((341 * r["validation"] + 372 * r["test"]) / n for r in rows)
-            for side, rows in (("linnet", ours), ("plain", theirs))}  # fmt: skip
-    result = {
-        "about": about(), "network": NETWORK, "plain_form": form, "plain_formats": formats, "lr": lr,
-        "linnet": ours, "plain": theirs, "validation_and_test_mean": both,
-        "interval_of_one_run": {side: wilson(round(share * n), n) for side, share in both.items()},
-    }  # fmt: skip
-    path = Path(__file__).parent / "results" / "from_scratch.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps({k: v for k, v in result.items() if k not in ("about", "linnet", "plain")}, indent=1))
+    trials = {lr: apart(run_plain, task, photos, 0, 2, lr, form) for lr in RATES}
+    lr = max(trials, key=lambda rate: trials[rate]["validation"])
+    per_epoch = statistics.median(row["seconds"] for row in trials.values()) / 2
+    rows: list[dict[str, Any]] = []
+    for seed in SEEDS:
+        grown = apart(run_linnet, task, photos, seed, True)
+        epochs = math.ceil(grown["seconds"] / per_epoch)
+        rows += [
+            {"side": "growing", "seed": seed, **grown},
+            {"side": "plain", "seed": seed, **apart(run_plain, task, photos, seed, epochs, lr, form)},
+            {"side": "one size", "seed": seed, **apart(run_linnet, task, photos, seed, False)},
+        ]
+        result = {
+            "about": facts, "task": dataclasses.asdict(task), "plain_form": form, "plain_formats": formats,
+            "plain_rate": lr, "plain_trials": {str(k): v for k, v in trials.items()},
+            "runs": rows, "summary": {side: summary(rows, side) for side in ("growing", "one size", "plain")},
+            "time_growing_by_one_size": ratio(rows, "growing", "one size"),
+        }  # fmt: skip
+        write_json(Path(__file__).parent / "results" / f"from_scratch_{given.task}.json", result)
+    print(json.dumps({k: result[k] for k in ("summary", "time_growing_by_one_size")}, indent=1))
+
+
+def summary(rows: list[dict[str, Any]], side: str) -> dict[str, Any]:
+    """Median time, mean accuracies, and the 95 % interval that one run's photos leave of validation and test together."""
+    own, n = [row for row in rows if row["side"] == side], rows[0]["n"]
+    mean = {split: statistics.mean(row[split] for row in own) for split in ("validation", "test")}
+    both = sum(mean[split] * n[split] for split in mean) / sum(n.values())
+    return {"seeds": len(own), "seconds": statistics.median(row["seconds"] for row in own), **mean, "both": both,
+            "interval_of_one_run": wilson(round(both * sum(n.values())), sum(n.values()))}  # fmt: skip
+
+
+def ratio(rows: list[dict[str, Any]], side: str, other: str) -> dict[str, float]:
+    of = lambda name: [row["seconds"] for row in rows if row["side"] == name]  # noqa: E731
+    values = [mine / theirs for mine, theirs in zip(of(side), of(other), strict=True)]
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 if __name__ == "__main__":

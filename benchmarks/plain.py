@@ -39,11 +39,20 @@ class Plain:
     ema: float = 0.99
     augmentation: str = "trivial"  # or "rand": RandAugment 2, 7
     warmup: float = 0.2  # share of the schedule
+    small: bool = False  # pictures of 32 pixels: without the network's first two strides
 
 
-def measure_formats(network: str, image: int, batch: int) -> dict[str, float]:
+def network(name: str, small: bool) -> nn.Module:
+    """timm's model as it comes; MobileNetV2 for `small` pictures keeps the resolution in its stem and second row."""
+    net = timm.create_model(name)
+    if small:
+        net.conv_stem.stride = net.blocks[1][0].conv_dw.stride = (1, 1)
+    return net
+
+
+def measure_formats(name: str, image: int, batch: int, small: bool = False) -> dict[str, float]:
     """Images per second of a training step in each layout and precision, the best of ten alternating rounds."""
-    net, found = timm.create_model(network, num_classes=10).train(), dict[str, float]()
+    net, found = network(name, small).train(), dict[str, float]()
     x = torch.randn(batch, 3, image, image)
     for _ in range(10):
         for layout, bf16 in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
@@ -54,8 +63,8 @@ def measure_formats(network: str, image: int, batch: int) -> dict[str, float]:
                 loss = net(x.contiguous(memory_format=shape)).float().logsumexp(1).mean()
             loss.backward()
             net.zero_grad(set_to_none=True)
-            name = f"{layout} {'bf16' if bf16 else 'fp32'}"
-            found[name] = max(found.get(name, 0.0), batch / (time.perf_counter() - began))
+            form = f"{layout} {'bf16' if bf16 else 'fp32'}"
+            found[form] = max(found.get(form, 0.0), batch / (time.perf_counter() - began))
     return found
 
 
@@ -72,7 +81,7 @@ def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
              transforms.RandomHorizontalFlip(), strong, transforms.ToTensor(), normal]  # fmt: skip
     train = ImageFolder(str(photos / "train"), transforms.Compose(steps))
     loader = DataLoader(train, plain.batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
-    net = timm.create_model(plain.network)
+    net = network(plain.network, plain.small)
     if plain.weights:
         net.load_state_dict(plain.weights)
     # PyTorch's own draw of the classifier: timm's, when it builds the network with ten classes, is ten times as large
