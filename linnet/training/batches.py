@@ -1,0 +1,64 @@
+"""Which pictures a step gets: batches as a function of the recipe, the photos and the place in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..data.augment import Augment
+from ..data.loader import Batch, train_batches
+from ..data.preprocess import Preprocess
+from ..data.source import Photos
+from ..errors import DataError
+from .recipe import Phase, Recipe
+
+if TYPE_CHECKING:
+    from .prepare import Run
+
+
+def augmentation(recipe: Recipe, phase: Phase, preprocess: Preprocess) -> Augment:
+    """What happens to each picture of this phase on its way in."""
+    return Augment(
+        image=phase.image,
+        randaugment=phase.randaugment,
+        layers=recipe.randaugment_layers,
+        crop_area=recipe.crop_area,
+        flip=recipe.flip,
+        erasing=phase.erasing,
+        interpolation=preprocess.interpolation,
+        upright=preprocess.upright,
+    )
+
+
+def batches_of(
+    recipe: Recipe, photos: Photos, preprocess: Preprocess, *, epoch: int, first: int = 0, workers: int = 0
+) -> Iterator[Batch]:
+    """The batches of an epoch (from 0) from batch `first` on; no run is needed to look at them."""
+    phase = recipe.phase_of(epoch)[1]
+    augment = augmentation(recipe, phase, preprocess)
+    return train_batches(
+        photos.train,
+        augment,
+        seed=recipe.seed,
+        epoch=epoch,
+        batch=phase.batch,
+        sizes=phase.sizes,
+        first=first,
+        workers=workers,
+    )
+
+
+def epoch_batches(r: Run) -> Iterator[Batch]:
+    """The epoch's batches from where the run stands, whatever the number of workers.
+
+    Raises: DataError when so many photos of a batch have gone bad that nothing can be learnt from it.
+    """
+    recipe, at = r.recipe, r.position
+    assert recipe.workers != "auto"
+    for batch in batches_of(recipe, r.photos, r.preprocess, epoch=at.epoch, first=at.step, workers=recipe.workers):
+        if len(batch.labels) < 2:
+            raise DataError(
+                f"{r.photos.root}: of a whole batch {len(batch.labels)} photos can be read; {batch.bad[0].path}:"
+                f" {batch.bad[0].reason}. Is the disk still there? Then: linnet train --resume {r.folder}"
+            )
+        yield batch

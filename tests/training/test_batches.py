@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from linnet.data.preprocess import Preprocess
+from linnet.training.batches import augmentation, batches_of
+
+
+def test_batches_follow_the_phase_of_their_epoch(tiny_recipe, tiny_photos):
+    for epoch, image in ((0, 24), (1, 32), (2, 32)):
+        found = list(batches_of(tiny_recipe, tiny_photos, Preprocess(), epoch=epoch))
+        assert [tuple(batch.images.shape) for batch in found] == [(8, image, image, 3)] * 6
+
+
+def test_a_later_first_batch_leaves_out_the_earlier_and_changes_none(tiny_recipe, tiny_photos):
+    whole = list(batches_of(tiny_recipe, tiny_photos, Preprocess(), epoch=1))
+    rest = list(batches_of(tiny_recipe, tiny_photos, Preprocess(), epoch=1, first=4))
+    assert len(rest) == 2
+    for one, other in zip(whole[4:], rest, strict=True):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.index, other.index)
+
+
+def test_the_recipe_s_values_reach_the_augmentation(tiny_recipe):
+    recipe = dataclasses.replace(tiny_recipe, crop_area=(0.3, 0.9), flip=0.25, randaugment_layers=3)
+    made = augmentation(recipe, recipe.phases[1], Preprocess(interpolation="bilinear", upright=False))
+    assert (made.image, made.randaugment, made.layers, made.erasing) == (32, 5.0, 3, 0.2)
+    assert (made.crop_area, made.flip, made.interpolation, made.upright) == ((0.3, 0.9), 0.25, "bilinear", False)
