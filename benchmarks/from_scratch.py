@@ -29,6 +29,7 @@ from plain import Plain, measure_formats, train_plain
 
 from linnet.arch.names import find
 from linnet.arch.spec import Arch
+from linnet.data.preprocess import Preprocess
 from linnet.evaluation.evaluate import evaluate_model
 from linnet.evaluation.intervals import wilson
 from linnet.files import write_json
@@ -79,6 +80,7 @@ def recipe_of(task: Task, photos: Path, n: int, seed: int, *, growing: bool) -> 
             arch=for_small_pictures(find(task.network)).to_json(), photos=str(photos), seed=seed,
             phases=progressive(task.epochs, image=(task.first_image, task.image), multiple=4, randaugment=(3, 9), batch=64),
             optimizer=AdamW(lr=4e-3), schedule=Cosine(warmup=0.5), ema=0.998, clip=5.0, crop_area=task.crop_area,
+            preprocess=Preprocess(image=task.image, crop=1.0).to_json(),
         )  # fmt: skip
     if growing:
         return recipe
@@ -102,7 +104,7 @@ def run_linnet(task: Task, photos: Path, seed: int, growing: bool) -> dict[str, 
 
 def run_plain(task: Task, photos: Path, seed: int, epochs: int, lr: float, form: str) -> dict[str, Any]:
     plain = Plain(task.network, task.image, epochs, lr, seed, augmentation="rand", ema=0.998,
-                  crop_area=task.crop_area, small=task.small)  # fmt: skip
+                  crop_area=task.crop_area, crop=1.0 if task.small else 0.875, small=task.small)  # fmt: skip
     return {**train_plain(photos, plain, form), "epochs": epochs}
 
 

@@ -39,6 +39,7 @@ class Plain:
     ema: float = 0.99
     augmentation: str = "trivial"  # or "rand": RandAugment 2, 7
     warmup: float = 0.2  # share of the schedule
+    crop: float = 0.875  # of the resized short side, in evaluation
     small: bool = False  # pictures of 32 pixels: without the network's first two strides
 
 
@@ -121,7 +122,7 @@ def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
 
 @torch.inference_mode()
 def evaluate(net: nn.Module, folder: Path, plain: Plain, shape: torch.memory_format, bf16: bool) -> float:
-    steps = [transforms.Resize(int(plain.image / 0.875), BICUBIC), transforms.CenterCrop(plain.image),
+    steps = [transforms.Resize(int(plain.image / plain.crop), BICUBIC), transforms.CenterCrop(plain.image),
              transforms.ToTensor(), transforms.Normalize(plain.mean, plain.std)]  # fmt: skip
     photos = ImageFolder(str(folder), transforms.Compose(steps))
     net.eval()
