@@ -17,27 +17,19 @@ def step_numbers(seed: int, step: int) -> np.random.Generator:
 
 
 def mix(
-    images: Tensor,
-    labels: Tensor,
-    *,
-    classes: int,
-    mixup: float,
-    cutmix: float,
-    smoothing: float,
-    rng: np.random.Generator,
+    images: Tensor, targets: Tensor, *, mixup: float, cutmix: float, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Blend (mixup) or patch (cutmix) each picture with its neighbour in the batch.
 
-    images float [B, 3, H, W] on any device, labels int64 [B]; gives new images and targets float32 [B, classes] whose
-    rows sum to 1. `mixup` and `cutmix` are the alpha of Beta(alpha, alpha); 0 = off. With both on, the batch gets one
-    of them with probability 1/2 each (timm's and DeiT's way; EfficientNetV2's code mixes each half of a batch
-    differently). `smoothing` spreads that share of each target evenly over all classes.
+    images float [B, 3, H, W] on any device, targets float32 [B, any] (`smooth_targets`); gives new ones of both, mixed
+    in the same share. `mixup` and `cutmix` are the alpha of Beta(alpha, alpha); 0 = off. With both on, the batch gets
+    one of them with probability 1/2 each (timm's and DeiT's way; EfficientNetV2's code mixes each half of a batch
+    differently).
 
     The neighbour is the one before (the batch is shuffled already), so a picture never meets itself.
 
     Source: Zhang et al. 2017 (mixup), Yun et al. 2019 (cutmix).
     """
-    targets = smooth_targets(labels, classes, smoothing)
     coin = rng.random()
     patches = cutmix > 0 and (mixup <= 0 or coin < 0.5)
     alpha = cutmix if patches else mixup

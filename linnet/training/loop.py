@@ -6,27 +6,24 @@ import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
-from ..data.augment import Augment
-from ..data.loader import Batch, train_batches
-from ..data.mix import mix, step_numbers
+from ..data.mix import mix, smooth_targets, step_numbers
 from ..data.source import Photos
-from ..errors import DataError
 from ..nn.net import set_regularisation
 from ..weights.model import Model, write_model
 from . import measure
+from .batches import epoch_batches
 from .freeze import freeze_rows, train_mode
 from .log import read_log
 from .loss import right
 from .optim import clip, set_lr
 from .prepare import Run, normaliser, prepare
 from .progress import Progress
-from .recipe import Phase, Recipe
+from .recipe import Recipe
 from .record import Record
 from .result import Result
 from .schedule import lr_factor
@@ -61,23 +58,17 @@ def run(
 def train_epoch(r: Run, stop: StopRequest) -> None:
     """The epoch's steps from where the run stands: one flat list of what happens, the same for every recipe."""
     at, recipe, phase = r.position, r.recipe, r.recipe.phase_of(r.position.epoch)[1]
-    record, steps, dtype = Record(r, phase), r.steps(phase), measure.DTYPES[recipe.precision]
+    record, steps, dtype = Record(r), r.steps(at.epoch), measure.DTYPES[recipe.precision]
     normalise = normaliser(r.preprocess, r.device, recipe.memory_format)
     freeze_rows(r.net, phase.freeze)
     params = [p for p in r.net.parameters() if p.requires_grad]
     set_regularisation(r.net, dropout=phase.dropout, drop_path=phase.drop_path)
     train_mode(r.net, frozen=phase.freeze, bn_frozen=recipe.bn_frozen)
-    for batch in epoch_batches(r, phase):
+    for batch in epoch_batches(r):
         torch.manual_seed(step_seed(recipe.seed, at.total))
-        images, targets = mix(
-            normalise(batch.images),
-            batch.labels.to(r.device),
-            classes=len(r.photos.classes),
-            mixup=phase.mixup,
-            cutmix=phase.cutmix,
-            smoothing=recipe.label_smoothing,
-            rng=step_numbers(recipe.seed, at.total),
-        )
+        targets = smooth_targets(batch.labels.to(r.device), len(r.photos.classes), recipe.label_smoothing)
+        rng = step_numbers(recipe.seed, at.total)
+        images, targets = mix(normalise(batch.images), targets, mixup=phase.mixup, cutmix=phase.cutmix, rng=rng)
         r.guard.remember()
         with torch.autocast(r.device.type, dtype, enabled=dtype != torch.float32):
             logits = r.net(images)
@@ -137,37 +128,6 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
     at.next_epoch()
     r.epoch_began = time.monotonic()
     save(r)
-
-
-def epoch_batches(r: Run, phase: Phase) -> Iterator[Batch]:
-    """The epoch's batches from where the run stands, whatever the number of workers."""
-    recipe, at = r.recipe, r.position
-    assert recipe.workers != "auto"
-    augment = Augment(
-        image=phase.image,
-        randaugment=phase.randaugment,
-        layers=recipe.randaugment_layers,
-        crop_area=recipe.crop_area,
-        flip=recipe.flip,
-        erasing=phase.erasing,
-        interpolation=r.preprocess.interpolation,
-        upright=r.preprocess.upright,
-    )
-    for batch in train_batches(
-        r.photos.train,
-        augment,
-        seed=recipe.seed,
-        epoch=at.epoch,
-        batch=phase.batch,
-        first=at.step,
-        workers=recipe.workers,
-    ):
-        if len(batch.labels) < 2:
-            raise DataError(
-                f"{r.photos.root}: of a whole batch {len(batch.labels)} photos can be read; {batch.bad[0].path}:"
-                f" {batch.bad[0].reason}. Is the disk still there? Then: linnet train --resume {r.folder}"
-            )
-        yield batch
 
 
 def step_seed(seed: int, total: int) -> int:

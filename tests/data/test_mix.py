@@ -17,9 +17,8 @@ def batch(n: int = 6, side: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 
 def mixed(step: int, *, mixup: float = 0.0, cutmix: float = 0.0, smoothing: float = 0.0, n: int = 6):
     images, labels = batch(n)
-    return mix(
-        images, labels, classes=CLASSES, mixup=mixup, cutmix=cutmix, smoothing=smoothing, rng=step_numbers(0, step)
-    )
+    targets = smooth_targets(labels, CLASSES, smoothing)
+    return mix(images, targets, mixup=mixup, cutmix=cutmix, rng=step_numbers(0, step))
 
 
 def test_the_numbers_of_a_step_are_its_own() -> None:
@@ -83,19 +82,13 @@ def test_with_both_on_half_of_the_batches_get_each() -> None:
 @pytest.mark.parametrize("how", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}], ids=str)
 def test_targets_sum_to_one_and_inputs_stay_as_they_were(how: dict[str, float]) -> None:
     images, labels = batch()
+    given = smooth_targets(labels, CLASSES, 0.1)
     for step in range(10):
-        _, targets = mix(
-            images,
-            labels,
-            classes=CLASSES,
-            smoothing=0.1,
-            rng=step_numbers(7, step),
-            **{"mixup": 0, "cutmix": 0, **how},
-        )
+        _, targets = mix(images, given, rng=step_numbers(7, step), **{"mixup": 0, "cutmix": 0, **how})
         assert targets.dtype == torch.float32
         torch.testing.assert_close(targets.sum(1), torch.ones(6))
     assert torch.equal(images, batch()[0])
-    assert torch.equal(labels, batch()[1])
+    assert torch.equal(given, smooth_targets(batch()[1], CLASSES, 0.1))
 
 
 def test_one_picture_alone_has_nothing_to_mix_with() -> None:
@@ -108,6 +101,6 @@ def test_memory_format_and_type_are_kept() -> None:
     images, labels = batch()
     images = images.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
     for how in ({"mixup": 1.0, "cutmix": 0.0}, {"mixup": 0.0, "cutmix": 1.0}):
-        given, _ = mix(images, labels, classes=CLASSES, smoothing=0.0, rng=step_numbers(0, 1), **how)
+        given, _ = mix(images, smooth_targets(labels, CLASSES, 0.0), rng=step_numbers(0, 1), **how)
         assert given.dtype == torch.bfloat16
         assert given.is_contiguous(memory_format=torch.channels_last)
