@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from ..arch.spec import Act, Classifier, Conv, Dropout, Layer, Linear, MaxPool, Norm, Pool, Style
 from .depthwise import depthwise_conv, pays_off
+from .drop import Dropout as Drop
+from .drop import DropPath as DropPath
 from .module import module
 
 
@@ -117,23 +119,6 @@ class SqueezeExcite(nn.Module):
         return x * self.sigmoid(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))
 
 
-class DropPath(nn.Module):
-    """Stochastic depth: in training, drops a residual branch for whole samples (Huang 2016), scaled to keep the mean."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rate = 0.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
-            return x
-        keep = 1 - self.rate
-        return x * x.new_empty((len(x),) + (1,) * (x.ndim - 1)).bernoulli_(keep).div_(keep)
-
-    def extra_repr(self) -> str:
-        return f"rate={self.rate:.3f}"
-
-
 class Pooling(nn.Module):
     """See `linnet.arch.spec.Pool`."""
 
@@ -191,7 +176,7 @@ def _(op: Linear, layer: Layer) -> nn.Module:
 
 @module.register
 def _(op: Dropout, layer: Layer) -> nn.Module:
-    return nn.Dropout(0.0)
+    return Drop(0.0)
 
 
 @module.register

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..arch.spec import Arch, Classifier, Pool
+from ..arch.spec import Arch, Classifier, Layer, Pool
 from ..errors import SettingError
-from .conv import DropPath
+from .batchnorm import statistics_held
+from .drop import DropPath
 from .module import module
 
 
@@ -56,6 +59,7 @@ class Net(nn.Module):
         self.pretrained_cfg = {}
         self.grad_checkpointing = False
         self._info: tuple[Arch, FeatureInfo] | None = None
+        self._fitted: int | tuple[int, int] = arch.image  # the size that windows fit now
         rows: list[list[nn.Module]] = [[] for _ in arch.rows]
         for row, layer in arch.layers(channels=in_chans, output_stride=output_stride):
             rows[row].append(module(layer.op, layer))
@@ -75,7 +79,8 @@ class Net(nn.Module):
         """All rows above the pooling: a map [B, C, H, W] or tokens [B, N, C]."""
         if self.grad_checkpointing and self.training and torch.is_grad_enabled():
             for layer in (layer for row in (*self.stem, *self.stages) for layer in row):  # type: ignore[attr-defined]
-                x = checkpoint(layer, x, use_reentrant=False)  # type: ignore[assignment]
+                again = partial(_contexts, layer)
+                x = checkpoint(layer, x, use_reentrant=False, context_fn=again)  # type: ignore[assignment]
         else:
             x = self.stages(self.stem(x))
         for row in list(self.head)[: self._split]:
@@ -220,11 +225,28 @@ class Net(nn.Module):
         # The whole table first: a size that it refuses changes nothing.
         layers = list(self.arch.layers(image, channels=self.in_chans, output_stride=self.output_stride))
         self.arch = replace(self.arch, image=image if isinstance(image, int) else max(image))
+        self._fitted = image
+        for m, layer in self._sized("set_size", layers):
+            m.set_size(layer.size)  # type: ignore[operator]
+
+    def fit_windows(self, image: int | tuple[int, int]) -> None:
+        """Windows as a network for images of `image` pixels has them, until the next call; the image sizes of training
+        go up and down with it. What is learned stays as it is: positions are resized as they are used.
+
+        Raises: SettingError for a size that the network does not take.
+        """
+        if image == self._fitted:
+            return
+        layers = list(self.arch.layers(image, channels=self.in_chans, output_stride=self.output_stride))
+        for m, layer in self._sized("fit_size", layers):
+            m.fit_size(layer.size)  # type: ignore[operator]
+        self._fitted = image
+
+    def _sized(self, method: str, layers: Sequence[tuple[int, Layer]]) -> Iterator[tuple[nn.Module, Layer]]:
+        """The modules that have this method, each with the layer that it is in."""
         rows = [*self.stem, *self.stages, *([row] for row in self.head)]
         for net, (_, layer) in zip((m for row in rows for m in row), layers, strict=True):  # type: ignore[union-attr]
-            for m in net.modules():
-                if hasattr(m, "set_size"):
-                    m.set_size(layer.size)  # type: ignore[operator]
+            yield from ((m, layer) for m in net.modules() if hasattr(m, method))
 
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters that weight decay should leave alone beside norms and biases: positions, tokens,
@@ -244,6 +266,11 @@ class Net(nn.Module):
         from .fold import fold
 
         return fold(self)
+
+
+def _contexts(layer: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Around a layer's forward pass, and around the second one, in which BatchNorm must not count the batch again."""
+    return nullcontext(), statistics_held(layer)
 
 
 def _map(x: Tensor, size: Sequence[int]) -> Tensor:

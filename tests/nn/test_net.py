@@ -7,6 +7,7 @@ from torch import nn
 from linnet.arch.names import find
 from linnet.arch.spec import Arch, Classifier, Conv, Pool, Stage
 from linnet.errors import SettingError
+from linnet.nn.batchnorm import group_batch_norms
 from linnet.nn.build import build
 from linnet.nn.conv import DropPath
 from linnet.nn.net import Net, set_regularisation
@@ -127,6 +128,22 @@ def test_checkpointing_changes_memory_and_no_gradient() -> None:
         found.append([p.grad.clone() for p in net.parameters() if p.grad is not None])
     assert len(found[0]) == len(found[1]) == len(list(net.parameters()))
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("group", [None, 2])
+def test_checkpointing_counts_each_batch_once_in_the_running_statistics(group: int | None) -> None:
+    found = []
+    for on in (False, True):
+        torch.manual_seed(0)
+        net = build(find("mobilenetv3_small_050").with_classes(5)).train()
+        set_regularisation(net, dropout=0.2, drop_path=0.2)
+        if group:
+            group_batch_norms(net, group)
+        net.set_grad_checkpointing(on)
+        net(X.repeat(2, 1, 1, 1)).square().sum().backward()
+        found.append({**net.state_dict(), **{f"{n} grad": p.grad for n, p in net.named_parameters()}})
+    for name, tensor in found[0].items():
+        assert torch.equal(found[1][name], tensor), name
 
 
 def test_what_is_no_matrix_is_not_decayed() -> None:
