@@ -51,7 +51,7 @@ class GroupedBatchNorm2d(GroupedBatchNorm, nn.BatchNorm2d):
     pass
 
 
-GROUPED: dict[type[_BatchNorm], type[GroupedBatchNorm]] = {
+GROUPED: dict[type[nn.Module], type[GroupedBatchNorm]] = {
     nn.BatchNorm1d: GroupedBatchNorm1d,
     nn.BatchNorm2d: GroupedBatchNorm2d,
 }
@@ -60,8 +60,9 @@ GROUPED: dict[type[_BatchNorm], type[GroupedBatchNorm]] = {
 def group_batch_norms(net: nn.Module, group: int) -> None:
     """Make every BatchNorm of `net` take its statistics over groups of `group` samples; names and weights stay."""
     for m in net.modules():
-        if type(m) in GROUPED:
-            m.__class__ = GROUPED[type(m)]
+        kind = GROUPED.get(type(m))
+        if kind is not None:
+            m.__class__ = kind
             m.group = group  # type: ignore[assignment]
 
 
