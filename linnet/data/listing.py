@@ -8,9 +8,14 @@ import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DataError, did_you_mean
 from .image import NAMES, shown_name
+from .several import label_columns, labels_of
+
+if TYPE_CHECKING:
+    from .shard import Packed
 
 SPLIT_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 # Some of these cannot be read, but the name says picture: the user shall hear why, not see the file passed over.
@@ -19,7 +24,7 @@ PICTURE_ENDINGS = set(" ".join([*NAMES.values(), UNREADABLE]).split())
 LEFTOVERS = {".ds_store": "macOS", "thumbs.db": "Windows", "desktop.ini": "Windows", "__macosx": "macOS"}
 EXPECTED = (
     "Expected: a folder for each class with its pictures inside; or train/ and validation/ (and test/) that hold such "
-    "folders; or a CSV with the columns path,label"
+    "folders; or a CSV with the columns path,label, or path,labels for several each"
 )
 
 
@@ -35,11 +40,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file said to be a picture of `label`; `split` is "train" where nothing is said."""
+    """A file said to be a picture of `label`; `split` is "train" where nothing is said.
+
+    Where a picture may have `several` labels, or none, these are all that are said of it and `label` is empty.
+    """
 
     path: str
     label: str
     split: str
+    several: tuple[str, ...] | None = None
+    packed: Packed | None = None  # where its pixels lie, in a folder of packed photos (index.py)
+    digest: str = ""  # of the original, where that is known already
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return (self.label,) if self.several is None else self.several
 
 
 @dataclass
@@ -221,7 +236,10 @@ def _identity(path: str) -> tuple[int, int] | str:
 
 
 def _list_csv(file: Path) -> Listing:
-    """Rows of path,label[,split]; a first row with just these words is a header. Paths start at the CSV's folder."""
+    """Rows of path,label[,split]; a first row with just these words is a header. Paths start at the CSV's folder.
+
+    A header with the column path and without label is of photos that have several labels each (see several.py).
+    """
     shown = shown_name(file)
     no_csv = f"{shown} is not a CSV of path,label that can be read"
     if file.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
@@ -240,7 +258,14 @@ def _list_csv(file: Path) -> Listing:
     except OSError as error:
         raise DataError(f"{shown} cannot be read ({error.strerror}).") from None
     columns = ["path", "label", "split"]
-    if rows and {"path", "label"} <= {word.strip().lower() for word in rows[0][1]}:
+    header = {word.strip().lower() for word in rows[0][1]} if rows else set[str]()
+    several = "path" in header and ("label" not in header or "labels" in header)
+    own: tuple[str, ...] = ()
+    if several:
+        given = [class_name(word.strip()) for word in rows.pop(0)[1]]
+        own = label_columns(given, shown)
+        columns = [word if word in own else word.lower() for word in given]
+    elif {"path", "label"} <= header:
         columns = [word.strip().lower() for word in rows.pop(0)[1]]
     if not rows:
         raise DataError(f"{shown} has no rows. {EXPECTED}.")
@@ -248,9 +273,11 @@ def _list_csv(file: Path) -> Listing:
     for n, row in rows:
         values = dict(zip(columns, (value.strip() for value in row), strict=False))
         path, label, split = values.get("path", ""), values.get("label", ""), values.get("split", "").lower()
-        if not path or not label or len(row) > len(columns):
+        short = len(row) < len(columns) if several else not label
+        if not path or short or len(row) > len(columns):
+            form = ",".join(columns) if several else "path,label[,split]"
             raise DataError(
-                f"{shown}, row {n}: {shown_name(','.join(row))[:80]!r} is not path,label[,split]. {EXPECTED}."
+                f"{shown}, row {n}: {shown_name(','.join(row))[:80]!r} is not {shown_name(form)[:80]}. {EXPECTED}."
             )
         if split and split not in SPLIT_NAMES:
             hint = did_you_mean(split, SPLIT_NAMES)
@@ -258,7 +285,11 @@ def _list_csv(file: Path) -> Listing:
         if split:
             listing.splits.add(SPLIT_NAMES[split])
         full = os.path.join(file.parent, path)
-        listing.entries.append(Entry(full, class_name(label), SPLIT_NAMES.get(split, "train")))
+        said = labels_of(values, own, f"{shown}, row {n}") if several else None
+        names = None if said is None else tuple(sorted({class_name(name) for name in said}))
+        listing.entries.append(Entry(full, class_name(label), SPLIT_NAMES.get(split, "train"), names))
+    for name in sorted(set(own) - {name for entry in listing.entries for name in entry.labels}):
+        listing.find(file, "note", f"no photo has the label {name!r}: it is left out")
     if listing.splits and "train" not in listing.splits:
         raise DataError(f"{shown}: no row has the split train. {EXPECTED}.")
     return listing

@@ -8,10 +8,16 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DataError, SettingError, did_you_mean
 from .image import BadImage, image_kind, open_regular, refusal, shown_name
+from .index import is_pack, list_pack
 from .listing import Entry, Finding, Listing, list_photos
+from .several import multi_hot, split_several, too_few
+
+if TYPE_CHECKING:
+    from .shard import Packed
 
 __all__ = ["Finding", "Photo", "Photos", "find_photos"]
 
@@ -20,11 +26,24 @@ SPLITS = ("train", "validation", "test")  # a picture that is in two is kept in 
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture file: `label` is a position in Photos.classes, `digest` the SHA-256 of its bytes."""
+    """A picture file: `label` is a position in Photos.classes, `digest` the SHA-256 of its bytes.
+
+    Where a picture may have several labels, or none, `multi_hot` has a byte for each class (1: it has this label), and
+    `label` is -1, which is no position.
+    """
 
     path: Path
     label: int
     digest: str
+    multi_hot: bytes | None = None
+    packed: Packed | None = None  # pixels to read instead of the file, which was resized once; `digest` is the file's
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Positions in Photos.classes: the one, or all that it has."""
+        if self.multi_hot is None:
+            return (self.label,)
+        return tuple(place for place, has in enumerate(self.multi_hot) if has)
 
 
 @dataclass(frozen=True)
@@ -43,13 +62,19 @@ class Photos:
     def splits(self) -> dict[str, tuple[Photo, ...]]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
+    @property
+    def several(self) -> bool:
+        """Whether a picture may have several labels, or none: as the CSV says it."""
+        return any(photo.multi_hot is not None for members in self.splits.values() for photo in members[:1])
+
 
 def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float = 0.1) -> Photos:
     """List and hash the photos of a folder or a CSV; split them by content where the user did not.
 
     Args:
         root: train/ and validation/ (val/, valid/) and perhaps test/ with a folder per class; or one folder per class; or
-            a CSV of path,label[,split].
+            a CSV of path,label[,split]; or one of several labels each, path,labels[,split] or a column per label; or
+            a folder that `linnet pack` made.
         validation: share of the pictures set aside for validation where there is no such folder.
         test: share set aside for the test where there is neither a validation nor a test folder.
 
@@ -59,7 +84,7 @@ def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float
     for name, share in (("validation", validation), ("test", test), ("validation + test", validation + test)):
         if not 0 <= share < 1:
             raise SettingError(f"{name} is {share}; allowed is a share from 0 to below 1.")
-    listing = list_photos(Path(root))
+    listing = list_pack(Path(root)) if is_pack(Path(root)) else list_photos(Path(root))
     classes = _classes(listing)
     places: dict[str, str] = {}
     kept = _without_doubles(listing, _hashed(listing))
@@ -69,7 +94,9 @@ def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float
     photos: dict[str, list[Photo]] = {split: [] for split in SPLITS}
     for entry, digest in kept:
         split = places.get(digest, "train") if entry.split == "train" else entry.split
-        photos[split].append(Photo(Path(entry.path), classes.index(entry.label), digest))
+        hot = None if entry.several is None else multi_hot(entry.several, classes)
+        label = classes.index(entry.label) if hot is None else -1
+        photos[split].append(Photo(Path(entry.path), label, digest, hot, entry.packed))
     for split in sorted(listing.splits):
         if not photos[split]:
             empty = f"{split} has no photo that can be used: mend it, or take it away to have one cut from train"
@@ -83,7 +110,7 @@ def _classes(listing: Listing) -> tuple[str, ...]:
     """The classes in sorted order: those that have files in train."""
     found = defaultdict(set)
     for entry in listing.entries:
-        found[entry.split].add(entry.label)
+        found[entry.split].update(entry.labels)
     shown = shown_name(listing.root)
     for split in SPLITS[1:]:
         unknown = sorted(found[split] - found["train"])
@@ -98,7 +125,8 @@ def _classes(listing: Listing) -> tuple[str, ...]:
             )
     if len(found["train"]) < 2:
         names = ", ".join(map(repr, found["train"]))
-        raise DataError(f"{shown} has one class with pictures, {names}; a classifier needs at least two.")
+        has = f"one class with pictures, {names}" if names else "no picture in train that has a label"
+        raise DataError(f"{shown} has {has}; a classifier needs at least two.")
     return tuple(sorted(found["train"]))
 
 
@@ -108,7 +136,9 @@ def _hashed(listing: Listing) -> list[tuple[Entry, str]]:
     batches = [entries[i : i + 64] for i in range(0, len(entries), 64)]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 2)) as pool:
         digests = [
-            answer for batch in pool.map(lambda batch: [_digest(e.path) for e in batch], batches) for answer in batch
+            answer
+            for batch in pool.map(lambda batch: [e.digest or _digest(e.path) for e in batch], batches)
+            for answer in batch
         ]
     hashed = []
     for entry, answer in zip(entries, digests, strict=True):
@@ -143,11 +173,10 @@ def _without_doubles(listing: Listing, hashed: list[tuple[Entry, str]]) -> list[
     kept = []
     for entry, digest in hashed:
         group = same[digest]
-        other = next((e for e in group if e.label != entry.label), None)
+        other = next((e for e in group if e.labels != entry.labels), None)
         if other is not None:
-            reason = (
-                f"the same picture is labelled {other.label!r} in {listing.shown(other.path)}: remove the wrong one"
-            )
+            names = ";".join(other.labels)
+            reason = f"the same picture is labelled {names!r} in {listing.shown(other.path)}: remove the wrong one"
             listing.find(entry.path, "left out", reason, entry.label)
             continue
         best = max(group, key=lambda e: SPLITS.index(e.split))
@@ -167,12 +196,17 @@ def _without_doubles(listing: Listing, hashed: list[tuple[Entry, str]]) -> list[
 def _split(listing: Listing, kept: list[tuple[Entry, str]], shares: dict[str, float]) -> dict[str, str]:
     """digest -> split for the pictures of train. A picture's place depends on its content alone, so that adding files moves
     no other, except in a class so small that a split would have none of it: there the nearest picture is taken."""
+    order = [split for split in ("test", "validation") if shares[split] > 0] + ["train"]
+    several = {digest: entry.several for entry, digest in kept if entry.split == "train" and entry.several is not None}
+    if several:
+        for label, n in too_few(several, len(order)):
+            listing.find(listing.root, "note", f"only {n} different picture(s) of {label!r}: all are used for training")
+        return split_several(several, shares)
     digests = defaultdict(set)
     for entry, digest in kept:
         if entry.split == "train":
             digests[entry.label].add(digest)
     places: dict[str, str] = {}
-    order = [split for split in ("test", "validation") if shares[split] > 0] + ["train"]
     for label in sorted(digests):
         members: dict[str, list[str]] = {split: [] for split in order}
         if len(digests[label]) < len(order):
