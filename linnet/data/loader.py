@@ -41,6 +41,7 @@ class Bad(NamedTuple):
 class Batch(NamedTuple):
     """images uint8 [B, H, W, 3], labels int64 [B], index int64 [B] (positions in the split), and what is missing.
 
+    Of photos that may have several labels each, `labels` are multi-hot: uint8 [B, classes].
     `bad` names the photos that went bad since the data was looked at. They are left out, not replaced: the batch is
     that much smaller, in the worst case empty.
     """
@@ -59,7 +60,7 @@ class Request:
     image: int
     index: tuple[int, ...]
     paths: tuple[str, ...]
-    labels: tuple[int, ...]
+    labels: tuple[int, ...] | tuple[bytes, ...]  # positions, or multi-hot
 
 
 class Part(NamedTuple):
@@ -160,10 +161,17 @@ def fulfil(wanted: Request) -> Batch:
             bad.append(Bad(path, str(error)))
     return Batch(
         torch.from_numpy(pixels[: len(good)]),
-        torch.tensor([wanted.labels[place] for place in good], dtype=torch.int64),
+        label_tensor([wanted.labels[place] for place in good]),
         torch.tensor([wanted.index[place] for place in good], dtype=torch.int64),
         tuple(bad),
     )
+
+
+def label_tensor(labels: Sequence[int] | Sequence[bytes]) -> torch.Tensor:
+    """int64 [B] of positions; uint8 [B, classes] of one byte per class each."""
+    if labels and isinstance(labels[0], bytes):
+        return torch.tensor([list(hot) for hot in labels], dtype=torch.uint8)
+    return torch.tensor(labels, dtype=torch.int64)
 
 
 class Fulfilment(Dataset[Batch]):

@@ -49,9 +49,14 @@ def mix(
 
 
 def smooth_targets(labels: Tensor, classes: int, smoothing: float) -> Tensor:
-    """float32 [B, classes]: 1 - smoothing for the label, and `smoothing` shared evenly by all classes."""
+    """float32 [B, classes]: 1 - smoothing for the label, and `smoothing` shared evenly by all classes.
+
+    Of multi-hot labels [B, classes], each is a question of yes and no by itself: 1 - smoothing / 2, and smoothing / 2.
+    """
     import torch
 
+    if labels.ndim == 2:
+        return labels.float() * (1 - smoothing) + smoothing / 2
     targets = torch.full((len(labels), classes), smoothing / classes, device=labels.device)
     return targets.scatter_(1, labels.unsqueeze(1), 1 - smoothing + smoothing / classes)
 
