@@ -60,7 +60,7 @@ class Request:
     image: int
     index: tuple[int, ...]
     paths: tuple[str, ...]
-    labels: tuple[int, ...] | tuple[bytes, ...]  # positions, or multi-hot
+    labels: tuple[int | bytes, ...]  # positions, or multi-hot
 
 
 class Part(NamedTuple):
@@ -145,7 +145,7 @@ def read_preprocessed(preprocess: Preprocess, path: str, index: int) -> np.ndarr
 
 def request(photos: Sequence[Photo], index: np.ndarray, read: Read, image: int) -> Request:
     chosen = [photos[i] for i in index]
-    paths, labels = tuple(os.fspath(photo.path) for photo in chosen), tuple(photo.label for photo in chosen)
+    paths, labels = tuple(os.fspath(photo.path) for photo in chosen), tuple(photo.target for photo in chosen)
     return Request(read, image, tuple(index.tolist()), paths, labels)
 
 
@@ -167,10 +167,10 @@ def fulfil(wanted: Request) -> Batch:
     )
 
 
-def label_tensor(labels: Sequence[int] | Sequence[bytes]) -> torch.Tensor:
+def label_tensor(labels: Sequence[int | bytes]) -> torch.Tensor:
     """int64 [B] of positions; uint8 [B, classes] of one byte per class each."""
     if labels and isinstance(labels[0], bytes):
-        return torch.tensor([list(hot) for hot in labels], dtype=torch.uint8)
+        return torch.tensor([list(hot) for hot in labels if isinstance(hot, bytes)], dtype=torch.uint8)
     return torch.tensor(labels, dtype=torch.int64)
 
 

@@ -39,6 +39,11 @@ class Photo:
     packed: Packed | None = None  # pixels to read instead of the file, which was resized once; `digest` is the file's
 
     @property
+    def target(self) -> int | bytes:
+        """What a network should say of it: its label, or the multi-hot ones."""
+        return self.label if self.multi_hot is None else self.multi_hot
+
+    @property
     def labels(self) -> tuple[int, ...]:
         """Positions in Photos.classes: the one, or all that it has."""
         if self.multi_hot is None:
