@@ -13,16 +13,19 @@ def depth_of(net: Net) -> dict[str, int]:
     """Name of each parameter -> the number of its residual layer: 0 before the first, one more in the head.
 
     A layer counts once however many residual units it has (a transformer's has two), as in `set_regularisation`; what
-    stands between two has the number of the one before.
+    stands between two has the number of the one before. In a network without residual layers (VGG) each layer of the
+    stages that has parameters counts.
     """
     ops = [layer.op for _, layer in net.arch.layers(channels=net.in_chans, output_stride=net.output_stride)]
     found: dict[str, int] = {}
+    residual = any(op.units for op in ops)
     depth, at = 0, 0
     for part, rows in (("stem", net.stem), ("stages", net.stages)):
         for i, row in enumerate(rows):
             for j, layer in enumerate(row):  # type: ignore[arg-type]
-                depth += bool(ops[at].units)
-                found |= {f"{part}.{i}.{j}.{name}": depth for name, _ in layer.named_parameters()}
+                names = [f"{part}.{i}.{j}.{name}" for name, _ in layer.named_parameters()]
+                depth += bool(ops[at].units if residual else names and part == "stages")
+                found |= dict.fromkeys(names, depth)
                 at += 1
     return found | {f"head.{name}": depth + 1 for name, _ in net.head.named_parameters()}
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
+from ..nn.groups import depth_of
 from ..nn.net import Net
 from .recipe import Recipe
 
@@ -63,21 +64,24 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
 def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; weights that a phase freezes have no gradient, and are passed over.
 
-    Norms, biases and `net.no_weight_decay()` are not decayed; the classifier's rate is `head_lr_factor` times the others'.
+    Norms, biases and `net.no_weight_decay()` are not decayed. Rates fall by `layer_decay` with each residual layer on the
+    way down (Bao et al. 2022, section 3.2; ConvNeXt fine-tunes so); the classifier's is `head_lr_factor` times the head's.
     """
     head = {id(p) for p in net.get_classifier().parameters()}
-    bare = net.no_weight_decay()
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    bare, depths = net.no_weight_decay(), depth_of(net)
+    last = max(depths.values())
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, p in net.named_parameters():
-        groups.setdefault((p.ndim > 1 and name not in bare, id(p) in head), []).append(p)
+        factor = recipe.layer_decay ** (last - depths[name]) * (recipe.head_lr_factor if id(p) in head else 1.0)
+        groups.setdefault((p.ndim > 1 and name not in bare, factor), []).append(p)
     chosen = recipe.optimizer
     listed = [
         {
             "params": params,
-            "factor": recipe.head_lr_factor if is_head else 1.0,
+            "factor": factor,
             "weight_decay": chosen.weight_decay if decayed else 0.0,
         }
-        for (decayed, is_head), params in groups.items()
+        for (decayed, factor), params in groups.items()
     ]
     match chosen.kind:
         case "sgd":

@@ -29,6 +29,13 @@ def test_a_transformers_layer_counts_once() -> None:
     assert {scale[id(p)] for p in net.stages[0][0].parameters()} == {0.5**12}  # type: ignore[index,union-attr]
 
 
+def test_without_residual_layers_each_layer_of_the_stages_counts() -> None:
+    depths = depth_of(build(find("mobilenetv1_025")))
+    assert {depth for name, depth in depths.items() if name.startswith("stem")} == {0}
+    assert max(depths.values()) == 14  # 13 separable convolutions, then the head
+    assert depths["head.classifier.weight"] == 14
+
+
 def test_rates_fall_towards_the_stem_and_norms_are_not_decayed() -> None:
     net = build(find("mobilenetv3_small_050"))
     groups = parameter_groups(net, weight_decay=0.05, lr_decay=0.5)

@@ -52,6 +52,17 @@ def test_norms_and_biases_are_not_decayed_and_the_head_has_its_rate(tiny_arch, t
     assert seen == set(names.values())
 
 
+def test_rates_fall_layer_by_layer_towards_the_stem(tiny_arch, tiny_recipe):
+    """Four residual layers: the head's rate is whole, the last layer's halved once, the stem's five times."""
+    net = build(tiny_arch)
+    optimizer = build_optimizer(net, dataclasses.replace(tiny_recipe, layer_decay=0.5, head_lr_factor=3.0))
+    set_lr(optimizer, 1.0)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    expected = {"stem.0.0": 1 / 32, "stages.0.0": 1 / 16, "stages.1.0": 1 / 4, "stages.1.1": 1 / 2, "head.conv": 1.0}
+    for place, rate in {**expected, "head.classifier": 3.0}.items():
+        assert {rates[id(p)] for p in net.get_submodule(place).parameters()} == {rate}, place
+
+
 @pytest.mark.parametrize("optimizer", [Sgd(lr=0.1), AdamW(lr=0.01), RmsProp(lr=0.01)])
 def test_state_goes_there_and_back_to_the_bit(optimizer, tiny_arch, tiny_recipe):
     recipe = dataclasses.replace(tiny_recipe, optimizer=optimizer)
