@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NAME = "log.jsonl"
 
@@ -31,6 +34,22 @@ class Log:
         top = {k: v for k, v in values["validation"].items() if isinstance(v, float)} if values["validation"] else {}
         self._scalars("validation", total, top)
         self._scalars("epoch", total, {k: values[k] for k in ("train_loss", "train_top1", "image")})
+
+    def end(self, total: int, **values: Any) -> None:
+        """The last line of a run that has come to its end."""
+        self._write("end", values)
+        top = {k: v for k, v in values["raw"].items() if isinstance(v, float)} if values["raw"] else {}
+        self._scalars("validation_raw", total, top)
+
+    def pictures(self, total: int, pixels: np.ndarray) -> None:
+        """uint8 [H, W, 3], for TensorBoard alone."""
+        if self._board:
+            self._board.add_image("train/batch", pixels, total, dataformats="HWC")
+
+    @property
+    def draws(self) -> bool:
+        """Whether pictures would be kept: making them in vain costs time."""
+        return self._board is not None
 
     def note(self, text: str, **values: Any) -> None:
         self._write("note", {"text": text, **values})

@@ -17,6 +17,7 @@ from ..nn.net import set_regularisation
 from ..weights.model import Model, write_model
 from . import measure
 from .batches import epoch_batches
+from .dead import dead_channels
 from .freeze import freeze_rows, train_mode
 from .log import read_log
 from .loss import right
@@ -69,6 +70,8 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         targets = smooth_targets(batch.labels.to(r.device), len(r.photos.classes), recipe.label_smoothing)
         rng = step_numbers(recipe.seed, at.total)
         images, targets = mix(normalise(batch.images), targets, mixup=phase.mixup, cutmix=phase.cutmix, rng=rng)
+        record.first(images)
+        r.net.fit_windows(images.shape[-1])
         r.guard.remember()
         with torch.autocast(r.device.type, dtype, enabled=dtype != torch.float32):
             logits = r.net(images)
@@ -100,9 +103,11 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
     """Validate, keep the best, log the epoch, save. A run that is stopped meanwhile does all of it again."""
     at, began = r.position, time.monotonic()
     row, phase = r.recipe.phase_of(at.epoch)
+    last = at.epoch + 1 == r.recipe.epochs
     try:
         with stop.interrupting():
             found = validate(r)
+            raw = validate(r, r.net) if last and r.recipe.ema else None  # what the average was worth, once
     except Interrupted:
         save(r)
         leave(r)
@@ -124,6 +129,8 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
         seconds=round(time.monotonic() - r.epoch_began, 2),
         validation_seconds=round(time.monotonic() - began, 2),
     )
+    if last:
+        r.log.end(at.total, raw=raw, dead=dead_channels(r.ema.net))
     r.progress.say(describe_epoch(r, found))
     at.next_epoch()
     r.epoch_began = time.monotonic()

@@ -5,21 +5,33 @@ from __future__ import annotations
 import math
 import time
 
+from torch import Tensor
+
 from ..data.loader import Batch
 from .guard import check_skipped
+from .pictures import as_pictures, sheet
 from .prepare import Run
-from .recipe import Phase
 
 LINES = 50  # step lines in the log per epoch, at most
+SHOWN = 16  # pictures of a batch
 
 
 class Record:
     """Of one epoch: a line now and then, a note for every batch that was skipped and every photo that went bad."""
 
-    def __init__(self, r: Run, phase: Phase) -> None:
-        self.r, self.phase, self.steps = r, phase, r.steps(phase)
+    def __init__(self, r: Run) -> None:
+        self.r, self.steps = r, r.steps(r.position.epoch)
         self.every = math.ceil(self.steps / LINES)
         self.images, self.began, self.rate = 0, time.monotonic(), 0.0
+
+    def first(self, images: Tensor) -> None:
+        """At the first step of each phase, for TensorBoard: the batch as the network gets it, mixed and all."""
+        r, at = self.r, self.r.position
+        begins = at.step == 0 and (
+            at.epoch == 0 or r.recipe.phase_of(at.epoch)[0] != r.recipe.phase_of(at.epoch - 1)[0]
+        )
+        if begins and r.log.draws:
+            r.log.pictures(at.total, sheet(as_pictures(images[:SHOWN], r.preprocess)))
 
     def step(self, batch: Batch, *, loss: float, norm: float, lr: float, finite: bool) -> None:
         """Raises: TrainingError when too many steps were not finite."""
@@ -42,7 +54,7 @@ class Record:
                 step=number,
                 loss=loss,
                 lr=lr,
-                image=self.phase.image,
+                image=batch.images.shape[1],
                 images_per_second=round(self.rate, 1),
                 gradient_norm=norm,
                 time=round(time.time(), 3),

@@ -6,17 +6,21 @@ from typing import Any
 
 from ..evaluation.evaluate import predict_logits
 from ..evaluation.metrics import measure
+from ..nn.net import Net
 from .checkpoint import Position
 from .prepare import Run
 
 
-def validate(r: Run) -> dict[str, Any] | None:
-    """top1, top5, loss, the 95 % interval of top1 and n; none where there are no validation photos."""
+def validate(r: Run, net: Net | None = None) -> dict[str, Any] | None:
+    """top1, top5, loss, the 95 % interval of top1 and n; none where there are no validation photos.
+
+    Of the averaged weights, or of another `net`.
+    """
     if not r.photos.validation:
         return None
     assert r.recipe.workers != "auto"
     answers = predict_logits(
-        r.ema.net, r.photos.validation, r.preprocess, batch=r.recipe.eval_batch, workers=r.recipe.workers
+        net or r.ema.net, r.photos.validation, r.preprocess, batch=r.recipe.eval_batch, workers=r.recipe.workers
     )
     found = measure(answers.logits, answers.labels)
     return {

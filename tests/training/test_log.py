@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from linnet.training.log import Log, read_log
@@ -60,10 +61,27 @@ def test_tensorboard_gets_the_scalars(tmp_path):
     assert "epoch/train_top1" not in events.Tags()["scalars"]
 
 
+def test_tensorboard_gets_pictures_and_the_end(tmp_path):
+    log = Log(tmp_path, 0, 0)
+    assert log.draws
+    log.pictures(3, np.full((4, 6, 3), 200, np.uint8))
+    log.end(9, raw={"top1": 0.25, "n": 4}, dead=[])
+    log.close()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    (image,) = events.Images("train/batch")
+    assert (image.step, image.width, image.height) == (3, 6, 4)
+    assert [(e.step, e.value) for e in events.Scalars("validation_raw/top1")] == [(9, 0.25)]
+    assert read_log(tmp_path) == [{"kind": "end", "raw": {"top1": 0.25, "n": 4}, "dead": []}]
+
+
 def test_without_tensorboard_the_log_is_enough(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     log = Log(tmp_path, 0, 0)
     step(log, 1)
+    assert not log.draws
+    log.pictures(1, np.zeros((4, 4, 3), np.uint8))
     log.close()
     assert json.loads((tmp_path / "log.jsonl").read_text())["loss"] == 1.5
     assert not (tmp_path / "tensorboard").exists()

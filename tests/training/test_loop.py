@@ -186,8 +186,8 @@ def test_a_batch_that_is_not_finite_leaves_no_trace(tiny_recipe, tiny_photos, tm
         )
         run(tiny_recipe, tiny_photos, tmp_path / "poisoned", progress=quiet)
 
-    def without(r, phase):
-        for batch in plain_batches(r, phase):
+    def without(r):
+        for batch in plain_batches(r):
             if r.position.total == poisoned:
                 r.position.step, r.position.total = r.position.step + 1, r.position.total + 1
             else:

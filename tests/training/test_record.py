@@ -29,18 +29,36 @@ def tell(r, record, given, loss=1.0):
 
 
 def test_long_epochs_have_fifty_lines(r):
-    record = Record(r, r.recipe.phases[0])
+    record = Record(r)
     record.every = 3
     for _ in range(7):
         tell(r, record, batch())
     assert [line["step"] for line in read_log(r.folder)] == [0, 3, 6]
     record.steps = 500
-    assert Record(r, r.recipe.phases[0]).every == 1
+    assert Record(r).every == 1
 
 
 def test_what_was_skipped_and_what_went_bad_is_named(r):
-    tell(r, Record(r, r.recipe.phases[0]), batch((Bad("a.jpg", "truncated"),)), loss=math.nan)
+    tell(r, Record(r), batch((Bad("a.jpg", "truncated"),)), loss=math.nan)
     bad, skipped = read_log(r.folder)
     assert bad["text"].startswith("a.jpg: left out")
     assert skipped["text"].startswith("epoch 0, step 0 skipped: loss nan")
     assert skipped["paths"] == [str(r.photos.train[i].path) for i in (3, 0)]
+
+
+def test_the_first_batch_of_each_phase_is_kept_as_a_picture(r, monkeypatch):
+    """Epochs 0 and 1 begin a phase, epoch 2 goes on with one."""
+    kept = []
+    monkeypatch.setattr(r.log, "pictures", lambda total, pixels: kept.append((total, pixels.shape)))
+    images = torch.zeros(20, 3, 4, 4)
+    for epoch, step, total in ((0, 0, 0), (0, 1, 1), (1, 0, 6), (1, 5, 11), (2, 0, 12)):
+        r.position.epoch, r.position.step, r.position.total = epoch, step, total
+        Record(r).first(images)
+    assert kept == [(0, (22, 22, 3)), (6, (22, 22, 3))]  # 16 of the 20, four by four
+
+
+def test_no_picture_is_made_in_vain(r, monkeypatch):
+    r.log._board.close()
+    r.log._board = None
+    monkeypatch.setattr("linnet.training.record.as_pictures", lambda *_: pytest.fail("made"))
+    Record(r).first(torch.zeros(2, 3, 4, 4))

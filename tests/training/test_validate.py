@@ -32,6 +32,14 @@ def test_every_photo_counts_once_and_the_average_is_asked(r):
     assert found["loss"] == pytest.approx(float(torch.logsumexp(torch.tensor([0.0, 5, 0]), 0)) - 5 * right / 12)
 
 
+def test_another_network_can_be_asked(r):
+    with torch.no_grad():
+        r.net.get_classifier().weight.zero_()
+        r.net.get_classifier().bias.copy_(torch.tensor([0.0, 0.0, 5.0]))
+    right = sum(photo.label == 2 for photo in r.photos.validation)
+    assert validate(r, r.net)["top1"] == right / 12
+
+
 def test_no_photos_no_figures(r):
     r.photos = dataclasses.replace(r.photos, validation=())
     assert validate(r) is None
