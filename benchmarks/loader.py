@@ -32,6 +32,7 @@ RESULT = Path(__file__).parent / "results" / "loader.json"
 class Photo(NamedTuple):
     path: Path
     label: int
+    target = property(lambda self: self.label)
 
 
 def posterize(picture: Image.Image, bits: int, **_: object) -> Image.Image:

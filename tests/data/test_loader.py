@@ -29,6 +29,7 @@ PREPROCESS = Preprocess(image=16, crop=1.0)
 class Photo(NamedTuple):
     path: Path
     label: int
+    target = property(lambda self: self.label)
 
 
 def draw(folder: Path, n: int) -> list[Photo]:

@@ -3,8 +3,12 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+import torch
 
 from linnet.data.listing import list_photos
+from linnet.data.loader import eval_batches
+from linnet.data.mix import mix, smooth_targets, step_numbers
+from linnet.data.preprocess import Preprocess
 from linnet.data.several import label_columns, labels_of, multi_hot, split_several, too_few
 from linnet.data.source import find_photos
 from linnet.errors import DataError
@@ -119,3 +123,24 @@ def test_pictures_with_different_label_sets_are_left_out(tmp_path, nasty):
         "copy.jpg": "the same picture is labelled 'cat;dog' in 0.jpg: remove the wrong one",
     }
     assert sum(map(len, photos.splits.values())) == 5
+
+
+def test_batches_are_multi_hot(tmp_path, nasty):
+    for n in range(5):
+        nasty.picture(n, 24, 18).save(tmp_path / f"{n}.jpg")
+    rows = ["path,labels", "0.jpg,cat;dog", "1.jpg,", "2.jpg,cow", "3.jpg,cat", "4.jpg,cow;dog"]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    photos = find_photos(tmp_path / "list.csv", validation=0.0, test=0.0).train
+    batch = next(eval_batches(photos, Preprocess(image=16), batch=8, workers=0))
+    assert batch.labels.dtype == torch.uint8
+    assert batch.labels.tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 1]]
+
+
+def test_smoothing_of_multi_hot_labels_is_binary():
+    labels = torch.tensor([[1, 0, 1], [0, 0, 0]], dtype=torch.uint8)
+    targets = smooth_targets(labels, 3, 0.2)
+    assert targets.tolist() == [pytest.approx([0.9, 0.1, 0.9]), pytest.approx([0.1, 0.1, 0.1])]
+    images = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 3, 4, 4).contiguous()
+    mixed, said = mix(images, smooth_targets(labels, 3, 0.0), mixup=1.0, cutmix=0.0, rng=step_numbers(0, 1))
+    share = 1 - float(mixed[0, 0, 0, 0])  # of picture 0 in itself
+    assert said.tolist() == [pytest.approx([share, 0, share]), pytest.approx([1 - share, 0, 1 - share])]
