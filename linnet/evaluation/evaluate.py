@@ -58,7 +58,10 @@ def predict_logits(
     import torch.distributed as dist
 
     from ..data.loader import eval_batches
+    from ..nn.net import Net
 
+    if isinstance(net, Net):
+        net.fit_windows(preprocess.image)
     job = dist.is_available() and dist.is_initialized()
     if job:
         rank, world = dist.get_rank(), dist.get_world_size()

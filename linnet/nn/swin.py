@@ -69,8 +69,15 @@ class SwinLayer(nn.Module):
 
         Without it a layer keeps the windows that it was built with, at any size.
         """
+        self.attention.set_window(*self.windows(size))
+
+    def fit_size(self, size: tuple[int, int]) -> None:
+        """The same for a while: windows of the layer's own size or smaller, and nothing that is learned changes."""
+        self.attention.fit_window(*self.windows(size))
+
+    def windows(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
         h, w = size
-        self.attention.set_window(*self.op.windows((-(-h // self.stride), -(-w // self.stride))))
+        return self.op.windows((-(-h // self.stride), -(-w // self.stride)))
 
 
 @module.register

@@ -38,6 +38,7 @@ class WindowAttention(nn.Module):
     def __init__(self, c: int, heads: int, window: Pair, shift: Pair) -> None:
         super().__init__()
         self.heads, self.window, self.shift = heads, window, shift
+        self.own = window  # whose distances have a learned bias; `window` may be smaller for a while
         self._kept: Kept | None = None
         self.make(c)
 
@@ -93,17 +94,36 @@ class WindowAttention(nn.Module):
 
     def fresh_bias(self, rows: int, columns: int) -> Tensor:
         table, n = self.distance_bias(), self.window[0] * self.window[1]
-        bias = F.embedding(distances(self.window, table.device), table).t().contiguous().view(1, self.heads, n, n)
+        bias = (
+            F.embedding(distances(self.window, self.learned, table.device), table)
+            .t()
+            .contiguous()
+            .view(1, self.heads, n, n)
+        )
         if not any(self.shift):
             return bias
         return bias + strangers(rows, columns, self.window, self.shift, table.device, table.dtype)[:, None]
 
+    @property
+    def learned(self) -> Pair:
+        """The window whose distances `distance_bias` knows."""
+        return self.own
+
     def set_window(self, window: Pair, shift: Pair) -> None:
         """Other windows from here on; the learned biases are resized to them."""
-        if window != self.window and isinstance(self.position_bias, nn.Parameter):
-            resized = resize_distances(self.position_bias.detach(), self.window, window)
+        if window != self.own and isinstance(self.position_bias, nn.Parameter):
+            resized = resize_distances(self.position_bias.detach(), self.own, window)
             self.position_bias = nn.Parameter(resized, self.position_bias.requires_grad)
-        self.window, self.shift, self._kept = window, shift, None
+        self.own = self.window = window
+        self.shift, self._kept = shift, None
+
+    def fit_window(self, window: Pair, shift: Pair) -> None:
+        """Other windows for a while, none larger than the network's own; nothing that is learned changes.
+
+        The biases of the distances within a smaller window are those of the same distances in the own one.
+        """
+        self.window = (min(window[0], self.own[0]), min(window[1], self.own[1]))
+        self.shift, self._kept = shift, None
 
     def train(self, mode: bool = True) -> WindowAttention:
         self._kept = None
@@ -133,6 +153,10 @@ class CosineAttention(WindowAttention):
         self.scale = nn.Parameter(torch.full((self.heads, 1, 1), math.log(10)))
         self.position_bias = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, self.heads, bias=False))
 
+    @property
+    def learned(self) -> Pair:
+        return self.window  # a network makes the bias of any distance
+
     def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         qk, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).split((2, 1), 2)  # [B, N, 2 or 1, heads, C / heads]
         scale = self.scale.clamp(max=math.log(100)).exp()[:, :, 0]
@@ -144,7 +168,8 @@ class CosineAttention(WindowAttention):
         assert isinstance(self.position_bias, nn.Sequential)
         weight = self.position_bias[0].weight
         assert isinstance(weight, Tensor)
-        places = log_distances(self.window, self.measure, weight.device).to(weight.dtype)
+        measure = (self.measure, self.measure) if self.measure else self.own
+        places = log_distances(self.window, measure, weight.device).to(weight.dtype)
         return 16 * self.position_bias(places).sigmoid()
 
 
@@ -197,21 +222,26 @@ def shared(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 @shared
-def distances(window: Pair, device: torch.device) -> Tensor:
-    """[N * N]: which of the (2 * down - 1) * (2 * across - 1) distances lies between each two pixels of a window."""
-    y, x = (torch.arange(n, device=device)[:, None] - torch.arange(n, device=device) + n - 1 for n in window)
-    return (y[:, None, :, None] * (2 * window[1] - 1) + x[None, :, None, :]).flatten()
+def distances(window: Pair, own: Pair, device: torch.device) -> Tensor:
+    """[N * N]: which of the (2 * down - 1) * (2 * across - 1) distances within a window `own` lies between each two
+    pixels of `window`, which is no larger."""
+    y, x = (
+        torch.arange(n, device=device)[:, None] - torch.arange(n, device=device) + known - 1
+        for n, known in zip(window, own, strict=True)
+    )
+    return (y[:, None, :, None] * (2 * own[1] - 1) + x[None, :, None, :]).flatten()
 
 
 @shared
-def log_distances(window: Pair, measure: int, device: torch.device) -> Tensor:
+def log_distances(window: Pair, measure: Pair, device: torch.device) -> Tensor:
     """[(2 * down - 1) * (2 * across - 1), 2]: down and across, between -log2(9) / 3 and its opposite within `measure`."""
 
-    def steps(n: int) -> Tensor:
-        away = torch.arange(1 - n, n, device=device, dtype=torch.float32) / max((measure or n) - 1, 1) * 8
+    def steps(n: int, known: int) -> Tensor:
+        away = torch.arange(1 - n, n, device=device, dtype=torch.float32) / max(known - 1, 1) * 8
         return away.sign() * (away.abs() + 1).log2() / 3
 
-    return torch.stack(torch.meshgrid(steps(window[0]), steps(window[1]), indexing="ij"), -1).flatten(0, 1)
+    down, across = (steps(n, known) for n, known in zip(window, measure, strict=True))
+    return torch.stack(torch.meshgrid(down, across, indexing="ij"), -1).flatten(0, 1)
 
 
 @shared

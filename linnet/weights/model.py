@@ -31,12 +31,13 @@ class Model:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def net(self) -> Net:
-        """The network with these weights, in evaluation mode.
+        """The network with these weights, in evaluation mode, its windows as `preprocess` gives it pictures.
 
         Raises: WeightsError when the weights are not those of the network.
         """
         net = build(self.arch)
         load_exactly(net, self.state, what=self.arch.name)
+        net.fit_windows(self.preprocess.image)
         return net.eval()
 
 

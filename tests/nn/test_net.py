@@ -171,6 +171,21 @@ def test_another_image_size_changes_positions_and_not_what_is_seen() -> None:
     assert net.arch.image == 96
 
 
+def test_windows_fit_an_image_for_a_while_and_nothing_learned_changes() -> None:
+    torch.manual_seed(0)
+    net = build(find("swin_tiny_patch4_window7_224").scaled(width=1 / 3, image=224))
+    names = {name: id(p) for name, p in net.named_parameters()}
+    windows = lambda: [m.window for m in net.modules() if hasattr(m, "fit_window")]  # noqa: E731
+    own = windows()
+    net.fit_windows(128)  # maps of 32, 16, 8 and 4 pixels
+    assert set(windows()) == {(7, 7), (4, 4)}
+    net(torch.randn(2, 3, 128, 128)).sum().backward()
+    net.fit_windows(224)
+    assert windows() == own
+    assert {name: id(p) for name, p in net.named_parameters()} == names
+    assert net.arch.image == 224
+
+
 @torch.no_grad()
 def test_another_pooling(net: Net) -> None:
     maps = net.forward_features(X)

@@ -88,7 +88,8 @@ def test_distances_count_in_parts_of_the_window_of_before() -> None:
     attention = made(CosineAttention, (8, 8))
     assert isinstance(attention, CosineAttention)
     near, far = attention.distance_bias().unflatten(0, (15, 15))[7, 11], attention.distance_bias()[-1]
-    attention.measure, attention.window = 15, (15, 15)
+    attention.measure = 15
+    attention.set_window((15, 15), (0, 0))
     wider = attention.distance_bias().unflatten(0, (29, 29))
     torch.testing.assert_close(wider[14, 22], near)  # 8 of 14 is 4 of 7
     torch.testing.assert_close(wider[-1, -1], far)
@@ -157,3 +158,28 @@ def test_resized_distances_are_timms(old: Pair, new: Pair) -> None:
     ours = table if old == new else resize_distances(table, old, new)
     torch.testing.assert_close(ours, theirs)
     assert resize_distances(torch.randn(1, 3), (1, 1), new).shape == (count, 3)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (1, 2)])
+def test_a_smaller_window_for_a_while_keeps_the_biases_of_its_distances(shift: Pair) -> None:
+    own, small = made(WindowAttention, (4, 5), (0, 0)), made(WindowAttention, (3, 4), (0, 0))
+    table = own.position_bias
+    small.position_bias.data = table.detach().unflatten(0, (7, 9))[1:6, 1:8].flatten(0, 1).clone()  # up to 2 and 3 away
+    for name in ("qkv", "project"):
+        getattr(small, name).load_state_dict(getattr(own, name).state_dict())
+    x = torch.randn(2, 6, 8, own.qkv.in_features)
+    before = own(x)
+    own.fit_window((3, 4), shift)
+    small.shift = shift
+    torch.testing.assert_close(own(x), small(x))
+    own.fit_window((9, 9), (0, 0))
+    assert own.window == (4, 5)
+    assert own.position_bias is table
+    torch.testing.assert_close(own(x), before)
+
+
+def test_a_smaller_window_of_v2_measures_as_its_own() -> None:
+    attention = made(CosineAttention, (8, 8), (0, 0))
+    whole = attention.distance_bias().unflatten(0, (15, 15))
+    attention.fit_window((4, 4), (0, 0))
+    torch.testing.assert_close(attention.distance_bias().unflatten(0, (7, 7)), whole[4:11, 4:11])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from linnet.data.cuts import cuts
 from linnet.data.preprocess import Preprocess
 from linnet.errors import DataError, SettingError
 from linnet.nn.build import build
@@ -35,11 +36,21 @@ def test_the_folder_says_everything_before_the_first_step(prepared):
 
 
 def test_steps_and_work_are_counted_by_phase(prepared):
-    assert [prepared.steps(phase) for phase in prepared.recipe.phases] == [6, 6]
+    assert [prepared.steps(epoch) for epoch in range(3)] == [6, 6, 6]
     assert prepared.work(0) == 0
     assert prepared.work(1, 2) == 6 * 8 * 24**2 + 2 * 8 * 32**2
     assert prepared.work(3) == 6 * 8 * 24**2 + 12 * 8 * 32**2
-    assert prepared.steps(Phase(batch=500)) == 1
+    prepared.recipe = dataclasses.replace(prepared.recipe, phases=(Phase(batch=500, image=16),))
+    assert prepared.steps(0) == 1
+    assert prepared.work(1) == 48 * 16**2
+    prepared.recipe = dataclasses.replace(
+        prepared.recipe, phases=(Phase(epochs=3, batch=8, image=32, sizes=(16, 32)),)
+    )
+    plan = [cuts(48, batch=8, image=32, sizes=(16, 32), seed=0, epoch=epoch) for epoch in range(3)]
+    assert [prepared.steps(epoch) for epoch in range(3)] == [len(cut) for cut in plan]
+    assert len({len(cut) for cut in plan}) > 1
+    done = sum((c.stop - c.start) * c.image**2 for c in (*plan[0], *plan[1][:2]))
+    assert prepared.work(1, 2) == done
 
 
 def test_auto_is_measured_where_most_of_the_work_is(tiny_arch, tiny_recipe, monkeypatch):

@@ -65,15 +65,16 @@ def _window(layer: Layer) -> tuple[Swin, Pair]:
 
 
 def _distances(layer: Layer) -> Tensor:
-    return distances(_window(layer)[1], torch.device("cpu"))
+    _, window = _window(layer)
+    return distances(window, window, torch.device("cpu"))
 
 
 def _log_distances(layer: Layer) -> Tensor:
     """[1, 2 * down - 1, 2 * across - 1, 2]"""
-    op, (down, _) = _window(layer)
+    op, window = _window(layer)
     measure = op.pretrained if isinstance(op, SwinV2) else 0
-    places = log_distances(_window(layer)[1], measure, torch.device("cpu"))
-    return places.unflatten(0, (2 * down - 1, -1))[None]
+    places = log_distances(window, (measure, measure) if measure else window, torch.device("cpu"))
+    return places.unflatten(0, (2 * window[0] - 1, -1))[None]
 
 
 MADE = {"distances": _distances, "log_distances": _log_distances}
