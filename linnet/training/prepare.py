@@ -76,7 +76,7 @@ class Run:
     def work(self, epoch: int, step: int = 0) -> int:
         """Pixels seen before this moment: what the time left is reckoned from, since images grow."""
         done = sum(pixels(**self.plan(e)) for e in range(epoch))
-        return done + (pixels_before(**self.plan(epoch))[step] if epoch < self.recipe.epochs else 0)
+        return done + (pixels_before(**self.plan(epoch))[: step + 1][-1] if epoch < self.recipe.epochs else 0)
 
 
 def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress) -> Run:
