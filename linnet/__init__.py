@@ -17,6 +17,7 @@ VERBS = {
     "table": "linnet.cost.table",
     "cost_of": "linnet.cost.arithmetic",
     "doctor": "linnet.data.doctor",
+    "pack": "linnet.data.pack",
     "train": "linnet.training.train",
     "evaluate": "linnet.evaluation.evaluate",
     "export": "linnet.deploy.export",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from .cost.count import count as count
     from .cost.table import table as table
     from .data.doctor import doctor as doctor
+    from .data.pack import pack as pack
     from .data.preprocess import Preprocess as Preprocess
     from .deploy.export import export as export
     from .deploy.predict import predict as predict

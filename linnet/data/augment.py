@@ -11,13 +11,17 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from ..errors import SettingError
+from .cutout import cut_out
 from .image import open_image
+from .jitter import Jitter, jittered
+from .policy import Policy, augmented
+from .shard import Packed
 
 Box = tuple[int, int, int, int]
 GREY = (128, 128, 128)  # what moves into the picture when it is rotated, sheared or shifted; AutoAugment's code too
@@ -42,7 +46,8 @@ class Augment:
     by 30 degrees, shear 0.3, shift by 45 %), values above go on along the same lines, as EfficientNetV2's code does
     with up to 25. layers: RandAugment's N; each layer is applied with probability 1/2 (timm's choice; the released
     TensorFlow code draws that probability from 0.2 to 0.8). spread: standard deviation of the magnitude around its
-    value (timm's mstd). erasing: the probability that a rectangle becomes noise.
+    value (timm's mstd). policy: AutoAugment or TrivialAugment (policy.py). jitter: of the colours (jitter.py). erasing:
+    the probability that a rectangle becomes noise. cutout: side of a grey square as a share of the picture's (cutout.py).
 
     Source: RandAugment, Cubuk et al. 2019; the operations and their scale as timm's `rand-m{M}-mstd0.5-inc1`.
     """
@@ -54,7 +59,10 @@ class Augment:
     crop_area: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.5
+    policy: Policy = "none"
+    jitter: Jitter = Jitter()
     erasing: float = 0.0
+    cutout: float = 0.0
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     upright: bool = True  # as `Preprocess.upright`: training sees pictures the way evaluation does
 
@@ -69,14 +77,41 @@ class Augment:
             (0 < low <= high <= 1, "crop_area", "two fractions, 0 < low <= high <= 1"),
             (0 < narrow <= wide, "ratio", "two numbers, 0 < low <= high"),
             (0 <= self.flip <= 1, "flip", "a probability from 0 to 1"),
+            (self.policy in get_args(Policy), "policy", "'none', 'autoaugment' or 'trivialaugment'"),
+            (
+                min(self.jitter) >= 0 and self.jitter.hue <= 0.5,
+                "jitter",
+                "strengths of 0 or more, of the hue up to 0.5",
+            ),
             (0 <= self.erasing <= 1, "erasing", "a probability from 0 to 1"),
+            (0 <= self.cutout < 1, "cutout", "a share of the side, 0 to below 1"),
             (self.interpolation in ("bicubic", "bilinear"), "interpolation", "'bicubic' or 'bilinear'"),
         ):
             if not right:
                 raise SettingError(f"{name}={getattr(self, name)!r} is not allowed; give {allowed}.")
 
-    def pixels(self, source: str | os.PathLike[str] | bytes, rng: np.random.Generator) -> np.ndarray:
+    def pixels(self, source: str | os.PathLike[str] | bytes | Packed, rng: np.random.Generator) -> np.ndarray:
         """One training picture, uint8 [image, image, 3]. Raises BadImage when the file cannot be used."""
+        part = self.packed_crop(source, rng) if isinstance(source, Packed) else self.decoded_crop(source, rng)
+        result = resized(part, self.image, self.interpolation, mirrored=rng.random() < self.flip)
+        if self.randaugment > 0:
+            result = rand_augment(result, self.randaugment, self.layers, self.spread, self.interpolation, rng)
+        result = augmented(result, self.policy, self.interpolation, rng)
+        result = jittered(result, self.jitter, rng)
+        if rng.random() < self.erasing:
+            result = erased(result, rng)
+        result = cut_out(result, self.cutout, rng)
+        return np.ascontiguousarray(result)
+
+    def packed_crop(self, source: Packed, rng: np.random.Generator) -> np.ndarray:
+        """A random crop of a picture that lies in memory as pixels; nothing outside of it is touched."""
+        if source.jpeg:
+            return self.decoded_crop(bytes(source.data()), rng)
+        left, top, right, bottom = draw_crop(source.width, source.height, self.crop_area, self.ratio, rng)
+        return source.pixels()[top:bottom, left:right]
+
+    def decoded_crop(self, source: str | os.PathLike[str] | bytes, rng: np.random.Generator) -> np.ndarray:
+        """A random crop of a file, decoded no larger than the target needs."""
         whole, crop = (1, 1), (0, 0, 1, 1)
 
         def least(width: int, height: int) -> tuple[int, int]:
@@ -89,12 +124,7 @@ class Augment:
         picture = open_image(source, at_least=least, upright=self.upright)
         x, y = picture.width / whole[0], picture.height / whole[1]
         box = scaled_box((crop[0] * x, crop[1] * y, crop[2] * x, crop[3] * y), picture.size)
-        result = resized_crop(picture, box, self.image, self.interpolation, mirrored=rng.random() < self.flip)
-        if self.randaugment > 0:
-            result = rand_augment(result, self.randaugment, self.layers, self.spread, self.interpolation, rng)
-        if rng.random() < self.erasing:
-            result = erased(result, rng)
-        return np.ascontiguousarray(result)
+        return np.asarray(picture.crop(box))
 
 
 def draw_crop(
@@ -124,17 +154,15 @@ def scaled_box(box: tuple[float, float, float, float], size: tuple[int, int]) ->
     return left, top, max(left + 1, min(round(box[2]), size[0])), max(top + 1, min(round(box[3]), size[1]))
 
 
-def resized_crop(
-    picture: Image.Image, box: Box, image: int, interpolation: str, *, mirrored: bool = False
-) -> np.ndarray:
-    """The box of the picture as uint8 [image, image, 3], antialiased, mirrored left to right if so wanted.
+def resized(part: np.ndarray, image: int, interpolation: str, *, mirrored: bool = False) -> np.ndarray:
+    """uint8 [H, W, 3] as uint8 [image, image, 3], antialiased, mirrored left to right if so wanted.
 
     torch's kernel for bytes gives Pillow's values (within 1) in a third of the time. Its arithmetic is in integers and
     a picture is worked on by one thread, so the result does not depend on how many there are.
     """
     import torch
 
-    pixels = torch.from_numpy(np.array(picture.crop(box)))
+    pixels = torch.from_numpy(np.array(part))
     channels_first = pixels.permute(2, 0, 1).unsqueeze(0)
     small = torch.nn.functional.interpolate(
         channels_first, (image, image), mode=interpolation, antialias=True, align_corners=False

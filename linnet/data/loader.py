@@ -21,13 +21,14 @@ from ..errors import DataError, SettingError
 from .augment import Augment, random_numbers
 from .cuts import cuts
 from .image import BadImage
+from .shard import Packed
 from .workers import leave_interrupts_to_the_parent, script_hidden, worker_context
 
 if TYPE_CHECKING:
     from linnet.data.preprocess import Preprocess
     from linnet.data.source import Photo
 
-Read = Callable[[str, int], np.ndarray]
+Read = Callable[[str | Packed, int], np.ndarray]
 ORDER = 2**63 - 1  # the "sample" whose random numbers shuffle an epoch; no split is that large
 
 
@@ -54,12 +55,13 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """All that a worker must know to make one batch; read(path, index) gives uint8 [image, image, 3]."""
+    """All that a worker must know to make one batch; read(source, index) gives uint8 [image, image, 3]."""
 
     read: Read
     image: int
     index: tuple[int, ...]
     paths: tuple[str, ...]
+    packed: tuple[Packed | None, ...]  # where to read from instead
     labels: tuple[int | bytes, ...]  # positions, or multi-hot
 
 
@@ -135,27 +137,33 @@ def check_split(photos: Sequence[Photo], batch: int, rank: int, world: int) -> N
         raise SettingError(f"rank={rank} with world={world} is not allowed; give 0 <= rank < world.")
 
 
-def read_augmented(augment: Augment, seed: int, epoch: int, path: str, index: int) -> np.ndarray:
-    return augment.pixels(path, random_numbers(seed, epoch, index))
+def read_augmented(augment: Augment, seed: int, epoch: int, source: str | Packed, index: int) -> np.ndarray:
+    return augment.pixels(source, random_numbers(seed, epoch, index))
 
 
-def read_preprocessed(preprocess: Preprocess, path: str, index: int) -> np.ndarray:
-    return preprocess.read(path)
+def read_preprocessed(preprocess: Preprocess, source: str | Packed, index: int) -> np.ndarray:
+    return preprocess.pixels(source.picture()) if isinstance(source, Packed) else preprocess.read(source)
 
 
 def request(photos: Sequence[Photo], index: np.ndarray, read: Read, image: int) -> Request:
     chosen = [photos[i] for i in index]
-    paths, labels = tuple(os.fspath(photo.path) for photo in chosen), tuple(photo.target for photo in chosen)
-    return Request(read, image, tuple(index.tolist()), paths, labels)
+    return Request(
+        read,
+        image,
+        tuple(index.tolist()),
+        paths=tuple(os.fspath(photo.path) for photo in chosen),
+        packed=tuple(photo.packed for photo in chosen),
+        labels=tuple(photo.target for photo in chosen),
+    )
 
 
 def fulfil(wanted: Request) -> Batch:
     """Make one batch: one uint8 array for all its pictures."""
     pixels = np.empty((len(wanted.paths), wanted.image, wanted.image, 3), np.uint8)
     good, bad = [], []
-    for place, (path, index) in enumerate(zip(wanted.paths, wanted.index, strict=True)):
+    for place, (path, packed, index) in enumerate(zip(wanted.paths, wanted.packed, wanted.index, strict=True)):
         try:
-            pixels[len(good)] = wanted.read(path, index)
+            pixels[len(good)] = wanted.read(packed or path, index)
             good.append(place)
         except BadImage as error:
             bad.append(Bad(path, str(error)))

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import torch
 
 from ..data.mix import mix, smooth_targets, step_numbers
+from ..data.pack import remove_pack
 from ..data.source import Photos
 from ..nn.net import set_regularisation
 from ..weights.model import Model, write_model
@@ -22,7 +23,7 @@ from .freeze import freeze_rows, train_mode
 from .log import read_log
 from .loss import right
 from .optim import clip, set_lr
-from .prepare import Run, normaliser, prepare
+from .prepare import PACKED, Run, normaliser, prepare
 from .progress import Progress
 from .recipe import Recipe
 from .record import Record
@@ -49,6 +50,7 @@ def run(
                     train_epoch(r, stop)
                     finish_epoch(r, stop)
         finally:
+            remove_pack(Path(folder) / PACKED)
             progress.close()
             torch.set_num_threads(threads)
     at = r.position
@@ -68,9 +70,10 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
     for batch in epoch_batches(r):
         torch.manual_seed(step_seed(recipe.seed, at.total))
         targets = smooth_targets(batch.labels.to(r.device), len(r.photos.classes), recipe.label_smoothing)
-        rng = step_numbers(recipe.seed, at.total)
+        targets, rng = r.teacher.known(targets, batch.index), step_numbers(recipe.seed, at.total)
         images, targets = mix(normalise(batch.images), targets, mixup=phase.mixup, cutmix=phase.cutmix, rng=rng)
         record.first(images)
+        targets = r.teacher.asked(targets, images)
         r.net.fit_windows(images.shape[-1])
         r.guard.remember()
         with torch.autocast(r.device.type, dtype, enabled=dtype != torch.float32):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..arch.names import find
 from ..arch.spec import Arch
 from ..data.cuts import cuts, pixels, pixels_before
+from ..data.pack import pack_training
 from ..data.preprocess import Preprocess
 from ..data.source import Photos
 from ..errors import DataError, SettingError
@@ -38,6 +39,9 @@ from .memory import keep_memory
 from .optim import build_optimizer
 from .progress import Progress
 from .recipe import Recipe
+from .teacher import Teacher, demand_same, find_teacher, is_place, part_heads
+
+PACKED = "packed"  # folder inside the run's, as long as it trains
 
 
 @dataclass
@@ -52,6 +56,7 @@ class Run:
     facts: dict[str, Any]  # of the weights it started from
     net: Net
     loss: Loss
+    teacher: Teacher
     ema: Ema
     optimizer: torch.optim.Optimizer
     guard: Guard
@@ -109,10 +114,16 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         if first:
             load_body(net, first)
             preprocess, facts = first.preprocess, dict(first.facts)
+        if recipe.teacher and is_place(recipe.teacher):
+            recipe = dataclasses.replace(recipe, teacher=str(Path(recipe.teacher).absolute()))
         recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train))
-        recipe.save(folder / "recipe.json")
-        write_json(folder / "environment.json", {**describe(device), "weights": facts})
     assert recipe.preprocess is not None
+    teacher = find_teacher(recipe, photos, device)
+    if recipe.teacher:
+        part_heads(net)
+    if not resume:
+        recipe.save(folder / "recipe.json")
+        write_json(folder / "environment.json", {**describe(device), "weights": facts, "teacher": teacher.sha256})
     assert recipe.threads != "auto"
     torch.set_num_threads(recipe.threads)
     net.to(device).to(memory_format=measure.FORMATS[recipe.memory_format])  # pyright: ignore[reportCallIssue]
@@ -131,6 +142,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     if resume:
         before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         facts = before.get("weights", {})
+        demand_same(teacher, before.get("teacher", ""), folder)
         for difference in differences(before, describe(device)):
             text = f"Not as when the run began: {difference}. The result may differ in its last bits."
             log.note(text)
@@ -138,16 +150,20 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     else:
         for candidate in measured:
             log.note("measured", **dataclasses.asdict(candidate))
-        if said := warning(facts):
-            log.note(said)
-            progress.say(said)
+        for said in (warning(facts), teacher.note):
+            if said:
+                log.note(said)
+                progress.say(said)
         if not photos.validation:
             log.note("There are no validation photos: the last epoch is kept as the best.")
         position.log_bytes = log.sync()
         checkpoint.save(position)
+    if recipe.pack and position.epoch < recipe.epochs:
+        progress.say(f"Resizing {len(photos.train):,} photos once, to {recipe.pack} pixels.")
+        photos = pack_training(photos, recipe.pack, folder / PACKED, upright=recipe.preprocess["upright"])
     run = Run(
         recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
-        net, loss_of(recipe, photos, device), ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(),
+        net, loss_of(recipe, photos, device), teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(),
     )  # fmt: skip
     progress.start(run.work(recipe.epochs), run.work(position.epoch, position.step))
     return run
@@ -198,7 +214,8 @@ def loss_of(recipe: Recipe, photos: Photos, device: torch.device) -> Loss:
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights([photo.label for photo in photos.train], len(photos.classes)).to(device)
-    return Loss(recipe.loss, recipe.focal_gamma, weights)
+    taught = recipe.teacher_share if recipe.teacher else 0.0
+    return Loss(recipe.loss, recipe.focal_gamma, weights, taught, recipe.temperature)
 
 
 def load_body(net: Net, model: Model) -> None:

@@ -83,6 +83,9 @@ class Recipe(Checked):
     temperature: Above0 = 1.0  # of the soft answers
     l1: From0 = 0.0  # strength of the pull of decayed weights towards 0 (lasso)
     clip: Limit = math.inf  # largest gradient norm
+    pack: Annotated[int, Field(strict=True, ge=16, le=4096)] | None = (
+        None  # short side that train's photos are resized to once
+    )
     crop_area: tuple[UpTo1, UpTo1] = (0.08, 1.0)
     flip: UpTo1 = 0.5  # probability
     randaugment_layers: Whole = 2
@@ -144,6 +147,12 @@ class Recipe(Checked):
             from ..data.preprocess import Preprocess
 
             Preprocess.from_json(self.preprocess)
+        if self.teacher is not None:
+            _check_teacher(self.teacher)
+        if self.teacher_hard and self.temperature != 1:
+            raise SettingError(
+                f"recipe: temperature {self.temperature:g} softens answers, which teacher_hard does not use. Leave one out."
+            )
         if self.validation + self.test >= 1:
             raise SettingError(
                 f"recipe: validation {self.validation:g} and test {self.test:g} leave nothing to train on. Give less."
@@ -208,6 +217,15 @@ def _walk(arch: Arch, image: int) -> None:
         raise SettingError(f"{where}: its rows do not fit each other at {image} pixels ({error}).") from error
     if size:
         raise SettingError(f"{where}: it ends in a map of {size}, not in a vector. Its head needs Pool().")
+
+
+def _check_teacher(name: str) -> None:
+    """Raises: SettingError for a name of which no pretrained weights are offered; files are looked at by the run."""
+    from ..arch.names import find
+    from ..weights.pretrained import check_pretrained, is_path, network_of
+
+    if not name.endswith(".linnet") and not is_path(name):
+        check_pretrained(name, find(network_of(name)))
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
