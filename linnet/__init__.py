@@ -19,6 +19,7 @@ VERBS = {
     "doctor": "linnet.data.doctor",
     "pack": "linnet.data.pack",
     "train": "linnet.training.train",
+    "watch": "linnet.explanation.watch",
     "evaluate": "linnet.evaluation.evaluate",
     "export": "linnet.deploy.export",
     "predict": "linnet.deploy.predict",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from .errors import LinnetError as LinnetError
     from .evaluation.evaluate import evaluate as evaluate
     from .explanation.report import report as report
+    from .explanation.watch import watch as watch
     from .nn.build import build as build
     from .pipeline import fit as fit
     from .training.progressive import progressive as progressive

@@ -48,15 +48,15 @@ def read_run(path: str | Path) -> RunFolder:
     path, damaged = Path(path), dict[str, str]()
     if not path.is_dir():
         raise SettingError(f"{path}: there is no such folder. Give the folder of a run, such as runs/NAME.")
-    parts = {name: _object(path / name, damaged) for name in PARTS}
+    parts = {name: read_object(path / name, damaged) for name in PARTS}
     bundle_path = _bundle(path)
-    bundle = _object(bundle_path / "bundle.json", damaged) if bundle_path else {}
+    bundle = read_object(bundle_path / "bundle.json", damaged) if bundle_path else {}
     if bundle_path and bundle:
         try:
             read_bundle(bundle_path)
         except LinnetError as error:
             damaged[bundle_path.name] = str(error).replace(f"{path}/", "").rstrip(".")
-    lines = _lines(path / "log.jsonl", damaged)
+    lines = read_lines(path / "log.jsonl", damaged)
     if not (any(parts.values()) or bundle or lines or damaged):
         raise SettingError(
             f"{path}: nothing of a run is in this folder ({', '.join((*PARTS, 'log.jsonl'))})."
@@ -87,12 +87,12 @@ def _bundle(path: Path) -> Path | None:
 
 
 def _proven(bundle: Path) -> str:
-    certificates = _object(bundle / "bundle.json", {}).get("certificates")
+    certificates = read_object(bundle / "bundle.json", {}).get("certificates")
     dates = [c.get("date") for c in certificates if isinstance(c, dict)] if isinstance(certificates, list) else []
     return max((date for date in dates if isinstance(date, str)), default="")
 
 
-def _object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
+def read_object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
     return value
 
 
-def _lines(path: Path, damaged: dict[str, str]) -> list[dict[str, Any]]:
+def read_lines(path: Path, damaged: dict[str, str]) -> list[dict[str, Any]]:
     try:
         raw = path.read_bytes().split(b"\n")
     except FileNotFoundError:
