@@ -55,10 +55,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """All that a worker must know to make one batch; read(source, index) gives uint8 [image, image, 3]."""
+    """All that a worker must know to make one batch; read(source, sample) gives uint8 [image, image, 3]."""
 
     read: Read
     image: int
+    samples: tuple[int, ...]
     index: tuple[int, ...]
     paths: tuple[str, ...]
     packed: tuple[Packed | None, ...]  # where to read from instead
@@ -66,16 +67,27 @@ class Request:
 
 
 class Part(NamedTuple):
-    """One batch that is wanted: positions in the split, and how each is read to a picture of `image` pixels."""
+    """One batch that is wanted: its samples (see epoch_order), and how each is read to a picture of `image` pixels."""
 
-    index: np.ndarray
+    samples: np.ndarray
     read: Read
     image: int
 
 
-def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
-    """In which order the n samples are seen in this epoch: int64 [n], a permutation."""
-    return random_numbers(seed, epoch, ORDER).permutation(n)
+def epoch_order(n: int, seed: int, epoch: int, *, repeats: int = 1, batch: int = 1) -> np.ndarray:
+    """In which order the samples of n photos are seen in this epoch: int64 [n], a permutation.
+
+    With `repeats` one in so many photos is seen, but so many times: sample n * k + i is the photo at place i once more,
+    with random numbers of its own. All copies are in one batch of size `batch`, apart from each other, so that mixup
+    does not blend a photo with itself, and as many processes as repeats have one copy each.
+    Source: Hoffer et al. 2020 (batch augmentation); DeiT's RASampler.
+    """
+    order = random_numbers(seed, epoch, ORDER).permutation(n)
+    if repeats == 1:
+        return order
+    few, together = order[: -(-n // repeats)], max(1, batch // repeats)
+    starts = range(0, len(few), together)
+    return np.concatenate([few[i : i + together] + n * k for i in starts for k in range(repeats)])[:n]
 
 
 def train_batches(
@@ -86,26 +98,32 @@ def train_batches(
     epoch: int,
     batch: int,
     sizes: tuple[int, ...] = (),
+    repeats: int = 1,
     first: int = 0,
     workers: int,
     rank: int = 0,
     world: int = 1,
+    unit: int = 1,
 ) -> Iterator[Batch]:
     """The epoch's batches from global batch `first` on, shuffled and augmented; the incomplete last one is dropped.
 
     A batch larger than the split is cut to its size. With `sizes` each batch has one of them instead of the augment's,
-    and as many pixels (see cuts.py). With several processes each gets its share of the same global batch. Raises DataError for an empty split and when a worker process dies.
+    and as many pixels (see cuts.py). With `repeats` fewer photos are seen, so many times each (see epoch_order). With
+    several processes each gets its share of the same global batch. Raises DataError for an empty split and when a worker
+    process dies.
     """
     check_split(photos, batch, rank, world)
     if first < 0:
         raise SettingError(f"first={first} is not allowed; give the number of a batch, 0 or more.")
-    order = epoch_order(len(photos), seed, epoch)
+    order = epoch_order(len(photos), seed, epoch, repeats=repeats, batch=batch)
     plan = cuts(len(photos), batch=batch, image=augment.image, sizes=sizes, seed=seed, epoch=epoch)
     reads = {
         image: functools.partial(read_augmented, replace(augment, image=image), seed, epoch)
         for image in (sizes or (augment.image,))
     }
-    parts = [Part(share(order[start:stop], rank, world), reads[image], image) for start, stop, image in plan[first:]]
+    parts = [
+        Part(share(order[start:stop], rank, world, unit), reads[image], image) for start, stop, image in plan[first:]
+    ]
     return batches(photos, parts, workers)
 
 
@@ -123,9 +141,10 @@ def eval_batches(
     return batches(photos, parts, workers)
 
 
-def share(batch: np.ndarray, rank: int, world: int) -> np.ndarray:
-    """What one of several processes has of a global batch."""
-    return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
+def share(batch: np.ndarray, rank: int, world: int, unit: int = 1) -> np.ndarray:
+    """What one of several processes has of a global batch: consecutive samples, in whole `unit`s of them."""
+    units = -(-len(batch) // unit)
+    return batch[unit * (units * rank // world) : unit * (units * (rank + 1) // world)]
 
 
 def check_split(photos: Sequence[Photo], batch: int, rank: int, world: int) -> None:
@@ -137,19 +156,21 @@ def check_split(photos: Sequence[Photo], batch: int, rank: int, world: int) -> N
         raise SettingError(f"rank={rank} with world={world} is not allowed; give 0 <= rank < world.")
 
 
-def read_augmented(augment: Augment, seed: int, epoch: int, source: str | Packed, index: int) -> np.ndarray:
-    return augment.pixels(source, random_numbers(seed, epoch, index))
+def read_augmented(augment: Augment, seed: int, epoch: int, source: str | Packed, sample: int) -> np.ndarray:
+    return augment.pixels(source, random_numbers(seed, epoch, sample))
 
 
-def read_preprocessed(preprocess: Preprocess, source: str | Packed, index: int) -> np.ndarray:
+def read_preprocessed(preprocess: Preprocess, source: str | Packed, sample: int) -> np.ndarray:
     return preprocess.pixels(source.picture()) if isinstance(source, Packed) else preprocess.read(source)
 
 
-def request(photos: Sequence[Photo], index: np.ndarray, read: Read, image: int) -> Request:
+def request(photos: Sequence[Photo], samples: np.ndarray, read: Read, image: int) -> Request:
+    index = samples % len(photos)
     chosen = [photos[i] for i in index]
     return Request(
         read,
         image,
+        tuple(samples.tolist()),
         tuple(index.tolist()),
         paths=tuple(os.fspath(photo.path) for photo in chosen),
         packed=tuple(photo.packed for photo in chosen),
@@ -161,9 +182,9 @@ def fulfil(wanted: Request) -> Batch:
     """Make one batch: one uint8 array for all its pictures."""
     pixels = np.empty((len(wanted.paths), wanted.image, wanted.image, 3), np.uint8)
     good, bad = [], []
-    for place, (path, packed, index) in enumerate(zip(wanted.paths, wanted.packed, wanted.index, strict=True)):
+    for place, (path, packed, sample) in enumerate(zip(wanted.paths, wanted.packed, wanted.samples, strict=True)):
         try:
-            pixels[len(good)] = wanted.read(packed or path, index)
+            pixels[len(good)] = wanted.read(packed or path, sample)
             good.append(place)
         except BadImage as error:
             bad.append(Bad(path, str(error)))

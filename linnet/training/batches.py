@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..data.augment import Augment
+from ..data.jitter import Jitter
 from ..data.loader import Batch, train_batches
 from ..data.preprocess import Preprocess
 from ..data.source import Photos
@@ -25,7 +26,10 @@ def augmentation(recipe: Recipe, phase: Phase, preprocess: Preprocess) -> Augmen
         crop_area=recipe.crop_area,
         flip=recipe.flip,
         erasing=phase.erasing,
+        policy=recipe.policy,
+        jitter=Jitter.of(recipe.color_jitter),
         interpolation=preprocess.interpolation,
+        cutout=recipe.cutout,
         upright=preprocess.upright,
     )
 
@@ -54,6 +58,7 @@ def epoch_batches(r: Run) -> Iterator[Batch]:
     Raises: DataError when so many photos of a batch have gone bad that nothing can be learnt from it.
     """
     recipe, at = r.recipe, r.position
+        repeats=recipe.repeats,
     assert recipe.workers != "auto"
     for batch in batches_of(recipe, r.photos, r.preprocess, epoch=at.epoch, first=at.step, workers=recipe.workers):
         if len(batch.labels) < 2:

@@ -130,6 +130,15 @@ class Recipe(Checked):
                     f"recipe: phases.{i}.freeze is {phase.freeze}; allowed are 0 to {most}, which leaves this network's"
                     " classifier alone to learn."
                 )
+        if self.policy != "none" and any(phase.randaugment for phase in self.phases):
+            raise SettingError(
+                f"recipe: policy {self.policy!r} stands in place of RandAugment. Set phases.randaugment to 0, or policy to"
+                ' "none".'
+            )
+        if isinstance(self.color_jitter, tuple) and self.color_jitter[3:] > (0.5,):
+            raise SettingError(
+                f"recipe: color_jitter has a hue of {self.color_jitter[3]:g}; allowed is up to 0.5, the whole colour circle."
+            )
         if self.bn_group and any(phase.sizes for phase in self.phases):
             raise SettingError(
                 "recipe: phases with sizes have batches that are not whole bn_groups. Leave bn_group or sizes out."

@@ -20,6 +20,7 @@ from linnet.data.augment import Augment, random_numbers
 from linnet.data.cuts import cuts
 from linnet.data.loader import Batch, epoch_order, eval_batches, train_batches
 from linnet.data.preprocess import Preprocess
+from linnet.data.shard import Packed
 from linnet.errors import DataError, SettingError
 
 AUGMENT = Augment(16, randaugment=9, erasing=0.5)
@@ -30,6 +31,7 @@ class Photo(NamedTuple):
     path: Path
     label: int
     target = property(lambda self: self.label)
+    packed: Packed | None = None
 
 
 def draw(folder: Path, n: int) -> list[Photo]:
@@ -122,6 +124,35 @@ def test_each_step_has_a_size_and_about_as_many_pixels(photos: list[Photo], work
     assert seen == epoch_order(13, 1, 2)[: len(seen)].tolist()
     assert same(given[1:], taken(photos, batch=4, sizes=(12, 16, 20), first=1))  # type: ignore[arg-type]
     parts = [taken(photos, batch=4, sizes=(12, 16, 20), rank=rank, world=2) for rank in (0, 1)]  # type: ignore[arg-type]
+    for whole, *shares in zip(given, *parts, strict=True):
+        assert torch.equal(whole.images, torch.cat([share.images for share in shares]))
+
+
+def test_repeated_augmentation_shows_fewer_photos_so_many_times_in_one_batch() -> None:
+    plain, order = epoch_order(50, 1, 2), epoch_order(50, 1, 2, repeats=3, batch=6)
+    assert len(order) == len(set(order.tolist())) == 50
+    assert set((order % 50).tolist()) == set(plain[:17].tolist())
+    for start in range(0, 48, 6):
+        places, copies = order[start : start + 6] % 50, order[start : start + 6] // 50
+        assert copies.tolist() == [0, 0, 1, 1, 2, 2]
+        assert all(
+            a != b for a, b in zip(places, np.roll(places, 1), strict=True)
+        )  # mixup's neighbour is another photo
+        assert len(set(places.tolist())) == 2
+    assert np.array_equal(epoch_order(50, 1, 2, repeats=1, batch=6), plain)
+    assert len(epoch_order(2, 0, 0, repeats=5, batch=64)) == 2
+
+
+def test_copies_are_augmented_differently_and_the_same_for_any_workers_and_processes(photos: list[Photo]) -> None:
+    given = taken(photos, repeats=2)
+    first = given[0]
+    assert first.index[:2].tolist() == first.index[2:].tolist()
+    assert not torch.equal(first.images[0], first.images[2])
+    assert first.labels.tolist() == [photos[i].label for i in first.index]
+    assert torch.equal(first.images[:2], taken(photos)[0].images[:2])  # the first copy is as without
+    assert same(given, taken(photos, repeats=2, workers=2))
+    assert same(given[2:], taken(photos, repeats=2, first=2))
+    parts = [taken(photos, repeats=2, rank=rank, world=2) for rank in (0, 1)]
     for whole, *shares in zip(given, *parts, strict=True):
         assert torch.equal(whole.images, torch.cat([share.images for share in shares]))
 

@@ -28,3 +28,17 @@ def test_the_recipe_s_values_reach_the_augmentation(tiny_recipe):
     made = augmentation(recipe, recipe.phases[1], Preprocess(interpolation="bilinear", upright=False))
     assert (made.image, made.randaugment, made.layers, made.erasing) == (32, 5.0, 3, 0.2)
     assert (made.crop_area, made.flip, made.interpolation, made.upright) == ((0.3, 0.9), 0.25, "bilinear", False)
+
+
+def test_policy_jitter_cutout_and_repeats_reach_the_pictures(tiny_recipe, tiny_photos):
+    phases = tuple(dataclasses.replace(phase, randaugment=0.0) for phase in tiny_recipe.phases)
+    plain = dataclasses.replace(tiny_recipe, phases=phases)
+    settings = {"policy": "trivialaugment", "color_jitter": (0.1, 0.2, 0.3, 0.4), "cutout": 0.25}
+    made = augmentation(dataclasses.replace(plain, **settings), phases[0], Preprocess())
+    assert (made.policy, tuple(made.jitter), made.cutout) == ("trivialaugment", (0.1, 0.2, 0.3, 0.4), 0.25)
+    first = lambda recipe: next(batches_of(recipe, tiny_photos, Preprocess(), epoch=0))  # noqa: E731
+    before = first(plain)
+    for name, value in settings.items():
+        assert not torch.equal(first(dataclasses.replace(plain, **{name: value})).images, before.images), name
+    twice = first(dataclasses.replace(plain, repeats=2))
+    assert twice.index[:4].tolist() == twice.index[4:].tolist() == before.index[:4].tolist()

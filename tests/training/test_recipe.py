@@ -68,6 +68,13 @@ def mutants():
         (("schedule", "kind"), "cosin", "'cosine'"),
         (("precision",), "fp16", "'bf16'"),
         (("memory_format",), "channel_last", "'channels_last'"),
+        (("compile",), "onn", "'on'"),
+        (("policy",), "autoaugmnt", "'autoaugment'"),
+        (("policy",), "autoaugment", "in place of RandAugment"),
+        (("color_jitter",), [0.1, 0.1], "color_jitter"),
+        (("color_jitter",), [0.1, 0.1, 0.1, 0.6], "hue of 0.6"),
+        (("cutout",), 1.0, "cutout"),
+        (("repeats",), 0, "repeats"),
         (("workers",), "aut", "'auto'"),
         (("arch",), "eficientnet_b0", "'efficientnet_b0'"),
         (("arch",), {"name": "mine"}, "not the description"),
@@ -164,7 +171,11 @@ def test_the_same_in_python():
             wrong()
 
 
-@pytest.mark.parametrize("settings", [{"clip": math.inf}, {"clip": 2.5}, {"schedule": Constant(), "optimizer": Sgd()}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"clip": math.inf}, {"clip": 2.5}, {"schedule": Constant(), "optimizer": Sgd()}, {"color_jitter": (0.4, 0.3, 0.2)}],
+    ids=str,
+)
 def test_a_file_comes_back_equal(settings, tmp_path):
     recipe = Recipe(**settings)
     recipe.save(tmp_path / "recipe.json")
