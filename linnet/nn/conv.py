@@ -137,10 +137,16 @@ class Pooling(nn.Module):
 
 
 class Heads(nn.ModuleList):
-    """Classifiers whose logits are averaged: of a token each, [B, heads, C], or all of one vector, [B, C]."""
+    """Classifiers whose logits are averaged: of a token each, [B, heads, C], or all of one vector, [B, C].
+
+    With `apart` they are not in training, [B, heads, classes]: a teacher's answers are for one of them.
+    """
+
+    apart = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([fc(x if x.ndim == 2 else x[:, i]) for i, fc in enumerate(self)]).mean(0)
+        logits = torch.stack([fc(x if x.ndim == 2 else x[:, i]) for i, fc in enumerate(self)])
+        return logits.transpose(0, 1) if self.apart and self.training else logits.mean(0)
 
 
 @module.register

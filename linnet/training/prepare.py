@@ -121,7 +121,9 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     teacher = find_teacher(recipe, photos, device)
     if recipe.teacher:
         part_heads(net)
-    if not resume:
+    if resume:
+        demand_same(teacher, folder)
+    else:
         recipe.save(folder / "recipe.json")
         write_json(folder / "environment.json", {**describe(device), "weights": facts, "teacher": teacher.sha256})
     assert recipe.threads != "auto"
@@ -142,7 +144,6 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
     if resume:
         before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         facts = before.get("weights", {})
-        demand_same(teacher, before.get("teacher", ""), folder)
         for difference in differences(before, describe(device)):
             text = f"Not as when the run began: {difference}. The result may differ in its last bits."
             log.note(text)

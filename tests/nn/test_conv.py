@@ -148,6 +148,9 @@ def test_two_classifiers_are_averaged() -> None:
     heads = module(Classifier(7, heads=2), layer(Classifier(7, heads=2), size=(2,), cout=7))
     x = torch.randn(3, 2, 8)
     torch.testing.assert_close(heads(x), (heads[0](x[:, 0]) + heads[1](x[:, 1])) / 2)  # type: ignore[index]
+    heads.apart = True  # in training alone
+    torch.testing.assert_close(heads(x)[:, 1], heads[1](x[:, 1]))  # type: ignore[index]
+    assert heads.eval()(x).shape == (3, 7)
 
 
 def test_a_thin_pointwise_convolution_with_a_stride_learns() -> None:
