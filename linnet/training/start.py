@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # docs/decisions/0004-first-recipes.md.
 TUNED, SCRATCH = (15_000, 4, 30), (120_000, 8, 100)
 FEW = 10_000  # up to so many photos the rows with the largest maps stay as they are pretrained
+PACK = 1.4  # times the last image: the short side of pictures resized once; why: docs/decisions/0006-packed-pictures.md
+PACK_BYTES = 2_000_000_000
 DEFAULT = "mobilenetv3_small_100"  # where neither a network nor weights are named
 SIDES = (8, 16, 32)  # image sides of a progressive run are multiples of the first that the network takes
 
@@ -74,6 +76,7 @@ def first_recipe(
         epochs = min(most, max(least, round(pictures / max(photos, 1))))
     step = side_step(found)
     image = min(found.image, 160) if image is None else image
+    settings["pack"] = pack_side(photos, epochs, image)
     peak = lambda at_64: at_64 * (batch / 64) ** 0.5 if lr is None else lr  # noqa: E731
     if not tuned:
         return Recipe(
@@ -115,6 +118,13 @@ def grow(epochs: int, stages: int, image: tuple[float, int], step: int, **rest: 
         last = {name: value[1] if isinstance(value, tuple) else value for name, value in rest.items()}
         return (Phase(epochs=epochs, image=image[1], **last),)
     return progressive(epochs, stages=stages, image=(side(*image, step), image[1]), multiple=step, **rest)
+
+
+def pack_side(photos: int, epochs: int, image: int) -> int | None:
+    """To which short side the photos are resized once; none where that does not pay, or takes too much room."""
+    pixels = round(PACK * image)
+    size = photos * 3 * pixels * round(pixels * 4 / 3)  # most photos are 4 : 3
+    return pixels if epochs >= 3 and photos <= FEW and size <= PACK_BYTES and pixels >= 16 else None
 
 
 def rows_to(arch: Arch, stride: int) -> int:
