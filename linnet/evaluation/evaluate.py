@@ -138,7 +138,7 @@ class Evaluation:
     classes: tuple[str, ...]
     metrics: Metrics
     paths: tuple[str, ...]  # of the photos measured, in the order of labels and logits
-    labels: np.ndarray  # int64 [n], positions in `classes`
+    labels: np.ndarray  # int64 [n], positions in `classes` (several.py has those of several labels)
     logits: np.ndarray  # float32 [n, classes]
     left_out: tuple[Bad, ...]
     notes: tuple[str, ...] = ()
@@ -263,8 +263,11 @@ def evaluate_model(
     """`evaluate` for a Model and Photos at hand. `trained_on`: digests of photos the model has learnt from."""
     import torch
 
+    from .label_metrics import measure_several
     from .metrics import measure
+    from .several import SeveralEvaluation, check_form
 
+    check_form(model, photos)
     chosen = photos_of(photos, split, model.classes)
     preprocess = model.preprocess if image is None else model.preprocess.at(image)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -272,13 +275,14 @@ def evaluate_model(
         answers = predict_logits(
             model.net(), chosen, preprocess, batch=batch, workers=workers, device=device, progress=progress
         )
-    return Evaluation(
+    kind, figures = (SeveralEvaluation, measure_several) if photos.several else (Evaluation, measure)
+    return kind(
         model=name,
         arch=model.arch.name,
         image=preprocess.image,
         split=split,
         classes=tuple(model.classes),
-        metrics=measure(answers.logits, answers.labels),
+        metrics=figures(answers.logits, answers.labels),
         paths=tuple(shown_path(chosen[i].path, photos.root) for i in answers.index),
         labels=answers.labels,
         logits=answers.logits,
@@ -299,9 +303,8 @@ def photos_of(photos: Photos, split: str, classes: Sequence[str]) -> tuple[Photo
 
     Raises: SettingError for an unknown split, DataError for one without photos and for classes the model does not know.
     """
-    from dataclasses import replace
-
     from ..errors import DataError, did_you_mean
+    from .several import relabelled
 
     check_split(split)
     unknown = [name for name in photos.classes if name not in classes]
@@ -318,7 +321,7 @@ def photos_of(photos: Photos, split: str, classes: Sequence[str]) -> tuple[Photo
     if not members:
         there = ", ".join(f"{name} ({len(part):,})" for name, part in parts.items() if part) or "none"
         raise DataError(f"{photos.root}: there are no {split} photos. Splits with photos: {there}; name one as split.")
-    return tuple(replace(photo, label=place[photo.label]) for photo in members)
+    return tuple(relabelled(photo, place, len(classes)) for photo in members)
 
 
 def notes_on(
@@ -326,7 +329,7 @@ def notes_on(
 ) -> tuple[str, ...]:
     """What a reader must know before believing the figures."""
     notes = []
-    absent = sorted(set(range(len(classes))) - {photo.label for photo in chosen})
+    absent = sorted(set(range(len(classes))) - {label for photo in chosen for label in photo.labels})
     if absent:
         notes.append(f"No photos of {listed([classes[c] for c in absent])}: nothing is measured for them.")
     whole = sum(len(part) for part in photos.splits.values())

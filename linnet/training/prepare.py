@@ -30,10 +30,11 @@ from ..weights.pretrained import warning
 from . import measure
 from .checkpoint import Checkpoint, Position, remove_stale
 from .ema import Ema
+from .distributed import Place
 from .environment import available_cores, describe, differences
 from .freeze import freeze_rows
 from .guard import Guard
-from .log import Log
+from .log import Log, Silence
 from .loss import Loss, balanced_weights
 from .memory import keep_memory
 from .optim import build_optimizer
@@ -65,6 +66,8 @@ class Run:
     log: Log
     progress: Progress
     epoch_began: float
+    place: Place
+    micro_batch: int | None  # photos at a time; none: all that this process has of a batch
 
     def plan(self, epoch: int) -> dict[str, Any]:
         """What decides where an epoch is cut into batches: the arguments of `cuts` and `pixels`."""
@@ -84,7 +87,9 @@ class Run:
         return done + (pixels_before(**self.plan(epoch))[: step + 1][-1] if epoch < self.recipe.epochs else 0)
 
 
-def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress) -> Run:
+def prepare(
+    recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress, place: Place = Place()
+) -> Run:
     """Build everything for a new run in `folder`, or everything as its checkpoint says.
 
     Raises: SettingError, DataError, WeightsError; DiskFull when there is no room for checkpoints.
@@ -97,7 +102,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         raise DataError(f"{photos.root}: {len(photos.train)} photos to train on; at least 2 are needed. Add photos.")
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cpu":
         keep_memory()
     arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
@@ -116,7 +121,7 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
             preprocess, facts = first.preprocess, dict(first.facts)
         if recipe.teacher and is_place(recipe.teacher):
             recipe = dataclasses.replace(recipe, teacher=str(Path(recipe.teacher).absolute()))
-        recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train))
+        recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train), place.local_world)
     assert recipe.preprocess is not None
     teacher = find_teacher(recipe, photos, device)
     if recipe.teacher:
@@ -125,9 +130,11 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
         demand_same(teacher, folder)
     else:
         recipe.save(folder / "recipe.json")
-        write_json(folder / "environment.json", {**describe(device), "weights": facts, "teacher": teacher.sha256})
+        write_json(
+            folder / "environment.json", {**describe(device, place.world), "weights": facts, "teacher": teacher.sha256}
+        )
     assert recipe.threads != "auto"
-    torch.set_num_threads(recipe.threads)
+    torch.set_num_threads(threads_here(recipe.threads, place))
     net.to(device).to(memory_format=measure.FORMATS[recipe.memory_format])  # pyright: ignore[reportCallIssue]
     ema, optimizer = Ema(net, recipe.ema), build_optimizer(net, recipe)
     checkpoint = Checkpoint(folder, net, ema, optimizer, recipe.save_minutes)
@@ -140,11 +147,12 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
             )
     else:
         checkpoint.require_room()
-    log = Log(folder, position.log_bytes, position.total)
+    log = Log(folder, position.log_bytes, position.total) if place.first else Silence()
     if resume:
         before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         facts = before.get("weights", {})
-        for difference in differences(before, describe(device)):
+        before.setdefault("processes", 1)  # written before there could be several
+        for difference in differences(before, describe(device, place.world)):
             text = f"Not as when the run began: {difference}. The result may differ in its last bits."
             log.note(text)
             progress.say(text)
@@ -159,25 +167,31 @@ def prepare(recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool
             log.note("There are no validation photos: the last epoch is kept as the best.")
         position.log_bytes = log.sync()
         checkpoint.save(position)
-    if recipe.pack and position.epoch < recipe.epochs:
-        progress.say(f"Resizing {len(photos.train):,} photos once, to {recipe.pack} pixels.")
-        photos = pack_training(photos, recipe.pack, folder / PACKED, upright=recipe.preprocess["upright"])
     run = Run(
         recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
-        net, loss_of(recipe, photos, device), teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(),
+        net, loss_of(recipe, photos, device), teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(), place,
+        None if recipe.micro_batch == "auto" else recipe.micro_batch,
     )  # fmt: skip
     progress.start(run.work(recipe.epochs), run.work(position.epoch, position.step))
     return run
 
 
+def packed(r: Run) -> Photos:
+    """The run's photos, those to train on resized once where the recipe says so and they are still needed."""
+    if not r.recipe.pack or r.position.epoch >= r.recipe.epochs:
+        return r.photos
+    r.progress.say(f"Resizing {len(r.photos.train):,} photos once, to {r.recipe.pack} pixels.")
+    return pack_training(r.photos, r.recipe.pack, r.folder / PACKED, upright=r.preprocess.upright)
+
+
 def resolve(
-    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device, photos: int
+    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device, photos: int, processes: int = 1
 ) -> tuple[Recipe, tuple[measure.Candidate, ...]]:
     """The recipe without "auto": cores counted, format and precision measured where the most work will be.
 
-    `photos` to train on: a batch is never larger.
+    `photos` to train on: a batch is never larger. `processes` of the run share this machine's cores.
     """
-    cores = min(available_cores(), torch.get_num_threads())
+    cores = max(1, min(available_cores() // processes, torch.get_num_threads()))
     threads = cores if recipe.threads == "auto" else recipe.threads
     workers = default_workers(device, cores) if recipe.workers == "auto" else recipe.workers
     if recipe.preprocess is not None:
@@ -204,6 +218,11 @@ def resolve(
         memory_format=chosen.memory_format,
         precision=chosen.precision,
     ), measured
+
+
+def threads_here(threads: int, place: Place) -> int:
+    """The recipe's number, or less where more processes share this machine than when it was chosen."""
+    return threads if place.local_world == 1 else max(1, min(threads, available_cores() // place.local_world))
 
 
 def default_workers(device: torch.device, cores: int) -> int:

@@ -22,13 +22,17 @@ NAMES = ("best.safetensors", "weights.safetensors")  # of a run's folder, of a b
 
 @dataclass(frozen=True)
 class Model:
-    """What is needed to use a network again, and what is known of it (metrics, licence, source)."""
+    """What is needed to use a network again, and what is known of it (metrics, licence, source).
+
+    `labels` says how its logits are meant: "one" class of each picture, or "several" that each may be there (sigmoid).
+    """
 
     arch: Arch
     classes: tuple[str, ...]
     preprocess: Preprocess
     state: Mapping[str, Tensor]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    labels: str = "one"
 
     def net(self) -> Net:
         """The network with these weights, in evaluation mode, its windows as `preprocess` gives it pictures.
@@ -50,6 +54,7 @@ def write_model(path: str | Path, model: Model) -> str:
         "arch": model.arch.to_json(),
         "classes": list(model.classes),
         "preprocess": model.preprocess.to_json(),
+        "labels": model.labels,
         "facts": dict(model.facts),
     }
     return write_tensors(path, model.state, facts, kind="model")
@@ -79,11 +84,19 @@ def read_model(path: str | Path) -> Model:
             preprocess=Preprocess.from_json(facts["preprocess"]),
             state=state,
             facts=facts["facts"],
+            labels=check_labels(facts.get("labels", "one")),  # older files do not say it
         )
     except (LinnetError, KeyError, TypeError) as error:
         raise WeightsError(
             f"{path}: cannot be understood ({error}). Write it again with this version of Linnet."
         ) from error
+
+
+def check_labels(said: Any) -> str:
+    """Raises: WeightsError for what is neither "one" nor "several"."""
+    if said not in ("one", "several"):
+        raise WeightsError(f'labels is {said!r}, not "one" or "several"')
+    return said
 
 
 def load_exactly(net: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:
