@@ -6,6 +6,10 @@ from typing import Literal
 
 from .setting import Above0, Checked, From0, Share, Switch, UpTo1, setting
 
+# What weight decay pulls at: convolutions and linear layers; norms, biases, positions and tokens as well (the papers whose
+# code has no exception); or all weights but the depthwise ones (MobileNetV1, section 3.3).
+Decayed = Literal["weights", "all", "no_depthwise"]
+
 
 @setting
 class Sgd(Checked):
@@ -16,6 +20,7 @@ class Sgd(Checked):
     momentum: Share = 0.9
     nesterov: Switch = True
     weight_decay: From0 = 1e-5
+    decayed: Decayed = "weights"
 
 
 @setting
@@ -27,6 +32,22 @@ class AdamW(Checked):
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: Above0 = 1e-8
     weight_decay: From0 = 0.05
+    decayed: Decayed = "weights"
+
+
+@setting
+class Lamb(Checked):
+    """AdamW's step, for each tensor as long as the tensor itself times the rate (You et al. 2020, Algorithm 2).
+
+    Tensors that are not decayed take AdamW's step. Give the recipe clip=1.0, which the implementations have built in.
+    """
+
+    kind: Literal["lamb"] = "lamb"
+    lr: Above0 = 5e-3
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    eps: Above0 = 1e-6
+    weight_decay: From0 = 0.02
+    decayed: Decayed = "weights"
 
 
 @setting
@@ -39,34 +60,48 @@ class RmsProp(Checked):
     momentum: Share = 0.9
     eps: Above0 = 1e-3
     weight_decay: From0 = 1e-5
+    decayed: Decayed = "weights"
 
 
 @setting
 class Cosine(Checked):
-    """Linear warm-up from 0, then half a cosine from 1 down to `final` at the end of the run."""
+    """Linear warm-up, then half a cosine from 1 down to `final` at the end of the run."""
 
     kind: Literal["cosine"] = "cosine"
     warmup: From0 = 0.0  # epochs
+    start: UpTo1 = 0.0  # of the peak: where warm-up begins
+    final: UpTo1 = 0.0  # of the peak
+
+
+@setting
+class Linear(Checked):
+    """Linear warm-up, then a straight line from 1 down to `final` at the end of the run (ViT; FFCV)."""
+
+    kind: Literal["linear"] = "linear"
+    warmup: From0 = 0.0  # epochs
+    start: UpTo1 = 0.0  # of the peak: where warm-up begins
     final: UpTo1 = 0.0  # of the peak
 
 
 @setting
 class Step(Checked):
-    """Linear warm-up from 0, and `factor` once every `every` epochs, counted from the first step (EfficientNet)."""
+    """Linear warm-up, and `factor` once every `every` epochs, counted from the first step (EfficientNet)."""
 
     kind: Literal["step"] = "step"
     warmup: From0 = 5.0  # epochs
+    start: UpTo1 = 0.0  # of the peak: where warm-up begins
     factor: UpTo1 = 0.97
     every: Above0 = 2.4  # epochs
 
 
 @setting
 class Constant(Checked):
-    """Linear warm-up from 0, then the same rate to the end."""
+    """Linear warm-up, then the same rate to the end."""
 
     kind: Literal["constant"] = "constant"
     warmup: From0 = 0.0  # epochs
+    start: UpTo1 = 0.0  # of the peak: where warm-up begins
 
 
-Optimizer = Sgd | AdamW | RmsProp
-Schedule = Cosine | Step | Constant
+Optimizer = Sgd | AdamW | Lamb | RmsProp
+Schedule = Cosine | Linear | Step | Constant

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from ..errors import WeightsError
 from ..nn.groups import depth_of
 from ..nn.net import Net
+from .ingredients import Decayed
+from .lamb import Lamb
 from .recipe import Recipe
 
 
@@ -64,17 +66,16 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
 def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; weights that a phase freezes have no gradient, and are passed over.
 
-    Norms, biases and `net.no_weight_decay()` are not decayed. Rates fall by `layer_decay` with each residual layer on the
-    way down (Bao et al. 2022, section 3.2; ConvNeXt fine-tunes so); the classifier's is `head_lr_factor` times the head's.
+    Norms, biases and `net.no_weight_decay()` are not decayed, unless it says "all". Rates fall by `layer_decay` with each
+    residual layer on the way down (Bao et al. 2022, section 3.2; ConvNeXt fine-tunes so); the classifier's is `head_lr_factor` times the head's.
     """
-    head = {id(p) for p in net.get_classifier().parameters()}
-    bare, depths = net.no_weight_decay(), depth_of(net)
+    chosen, head = recipe.optimizer, {id(p) for p in net.get_classifier().parameters()}
+    bare, depths = set[str]() if chosen.decayed == "all" else net.no_weight_decay(), depth_of(net)
     last = max(depths.values())
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, p in net.named_parameters():
         factor = recipe.layer_decay ** (last - depths[name]) * (recipe.head_lr_factor if id(p) in head else 1.0)
-        groups.setdefault((p.ndim > 1 and name not in bare, factor), []).append(p)
-    chosen = recipe.optimizer
+        groups.setdefault((is_decayed(p, chosen.decayed) and name not in bare, factor), []).append(p)
     listed = [
         {
             "params": params,
@@ -89,6 +90,8 @@ def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
             return torch.optim.SGD(listed, lr=chosen.lr, momentum=chosen.momentum, nesterov=nesterov, fused=True)
         case "adamw":
             return torch.optim.AdamW(listed, lr=chosen.lr, betas=chosen.betas, eps=chosen.eps, fused=True)
+        case "lamb":
+            return Lamb(listed, lr=chosen.lr, betas=chosen.betas, eps=chosen.eps)
         case "rmsprop":
             return TensorFlowRmsProp(
                 listed,
@@ -98,6 +101,18 @@ def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
                 eps=chosen.eps,
                 weight_decay=chosen.weight_decay,
             )
+
+
+def is_decayed(p: nn.Parameter, which: Decayed) -> bool:
+    """Whether weight decay is for this parameter, as far as its shape tells: norms and biases are vectors, depthwise
+    convolutions have one channel to a filter."""
+    match which:
+        case "weights":
+            return p.ndim > 1
+        case "all":
+            return True
+        case "no_depthwise":
+            return p.ndim > 1 and not (p.ndim == 4 and p.shape[1] == 1 and p.shape[2:].numel() > 1)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from linnet.errors import WeightsError
 from linnet.nn.build import build
-from linnet.training.ingredients import AdamW, RmsProp, Sgd
+from linnet.training.ingredients import AdamW, Lamb, RmsProp, Sgd
 from linnet.training.optim import TensorFlowRmsProp, build_optimizer, clip, load_optimizer, optimizer_tensors, set_lr
 
 
@@ -63,7 +63,26 @@ def test_rates_fall_layer_by_layer_towards_the_stem(tiny_arch, tiny_recipe):
         assert {rates[id(p)] for p in net.get_submodule(place).parameters()} == {rate}, place
 
 
-@pytest.mark.parametrize("optimizer", [Sgd(lr=0.1), AdamW(lr=0.01), RmsProp(lr=0.01)])
+@pytest.mark.parametrize(
+    ("decayed", "allowed"),
+    [
+        ("weights", lambda name, p: p.ndim > 1),
+        ("all", lambda name, p: True),
+        ("no_depthwise", lambda name, p: p.ndim > 1 and "depthwise" not in name),
+    ],
+)
+@pytest.mark.parametrize("kind", [Sgd, AdamW, Lamb, RmsProp])
+def test_what_is_decayed(kind, decayed, allowed, tiny_arch, tiny_recipe):
+    net = build(tiny_arch)
+    recipe = dataclasses.replace(tiny_recipe, optimizer=kind(weight_decay=0.5, decayed=decayed))
+    groups = build_optimizer(net, recipe).param_groups
+    given = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    wanted = {name: 0.5 if allowed(name, p) else 0.0 for name, p in net.named_parameters()}
+    assert {name: given[id(p)] for name, p in net.named_parameters()} == wanted
+    assert any("depthwise" in name for name in wanted)
+
+
+@pytest.mark.parametrize("optimizer", [Sgd(lr=0.1), AdamW(lr=0.01), Lamb(lr=0.01), RmsProp(lr=0.01)])
 def test_state_goes_there_and_back_to_the_bit(optimizer, tiny_arch, tiny_recipe):
     recipe = dataclasses.replace(tiny_recipe, optimizer=optimizer)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from linnet.training.ingredients import Constant, Cosine, Step
+from linnet.training.ingredients import Constant, Cosine, Linear, Step
 from linnet.training.schedule import lr_factor
 
 
@@ -38,3 +38,15 @@ def test_cosine_falls_over_what_warm_up_leaves():
 
 def test_constant_stays():
     assert [lr_factor(Constant(warmup=1.0), t, 4) for t in (0, 0.5, 1, 3.9)] == [0, 0.5, 1, 1]
+
+
+def test_warm_up_may_begin_above_nothing():
+    """MobileViT: 2e-4 to 2e-3 in the first 3,000 steps (facts: recipes, 9)."""
+    schedule = Cosine(warmup=2.0, start=0.1, final=0.1)
+    assert [lr_factor(schedule, t, 10) for t in (0, 1, 2, 10)] == pytest.approx([0.1, 0.55, 1.0, 0.1])
+    assert [lr_factor(Step(warmup=5, start=0.5), t, 350) for t in (0, 2.5)] == [0.5, 0.75]
+
+
+def test_a_line_falls_over_what_warm_up_leaves():
+    schedule = Linear(warmup=2.0, final=0.2)
+    assert [lr_factor(schedule, t, 10) for t in (0, 1, 2, 6, 10, 11)] == pytest.approx([0, 0.5, 1, 0.6, 0.2, 0.2])

@@ -17,7 +17,7 @@ from linnet.training.recipe import Phase, Recipe
             lambda: Recipe(epohcs=1),
             "recipe: there is no setting 'epohcs'. Did you mean 'epochs', a setting of phase?",
         ),
-        (lambda: Sgd(qqq=1), "sgd: there is no setting 'qqq'. Allowed: kind, lr, momentum, nesterov, weight_decay."),
+        (lambda: Sgd(qqq=1), "sgd: there is no setting 'qqq'. Allowed: kind, lr, momentum, nesterov, weight_decay, decayed."),
         (lambda: Phase(epochs=0), "phase: epochs is 0; allowed: greater than or equal to 1."),
         (lambda: Phase(epochs="3"), "phase: epochs is '3'; allowed: a valid integer."),
         (lambda: Sgd(lr=math.inf), "sgd: lr is inf; allowed: a finite number."),
@@ -28,7 +28,7 @@ from linnet.training.recipe import Phase, Recipe
         (lambda: Recipe(workers=-2), "recipe: workers is -2; allowed: 'auto', or greater than or equal to 0."),
         (
             lambda: Recipe(optimizer={"kind": "adam"}),
-            "recipe: optimizer.kind is 'adam'; allowed: 'sgd', 'adamw', 'rmsprop'. Did you mean 'adamw'?",
+            "recipe: optimizer.kind is 'adam'; allowed: 'sgd', 'adamw', 'lamb', 'rmsprop'. Did you mean 'adamw'?",
         ),
         (lambda: Recipe(optimizer={"lr": 1.0}), 'recipe: optimizer does not say its kind. Add "kind"'),
         (lambda: Recipe(phases=()), "recipe: phases is (); allowed: a list of at least 1 item."),
