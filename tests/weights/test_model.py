@@ -88,3 +88,14 @@ def test_facts_that_make_no_sense_are_refused(change, model, tmp_path):
     write_tensors(tmp_path / "a.safetensors", model.state, {**facts, **change}, kind="model")
     with pytest.raises(WeightsError, match="cannot be understood"):
         read_model(tmp_path / "a.safetensors")
+
+
+def test_a_model_says_whether_it_gives_one_label_or_several(model, tmp_path):
+    write_model(tmp_path / "several.safetensors", dataclasses.replace(model, labels="several"))
+    assert read_model(tmp_path / "several.safetensors").labels == "several"
+    facts = {"arch": model.arch.to_json(), "classes": list(model.classes), "preprocess": model.preprocess.to_json()}
+    write_tensors(tmp_path / "old.safetensors", model.state, {**facts, "facts": {}}, kind="model")
+    assert read_model(tmp_path / "old.safetensors").labels == "one"
+    write_tensors(tmp_path / "odd.safetensors", model.state, {**facts, "facts": {}, "labels": "many"}, kind="model")
+    with pytest.raises(WeightsError, match="labels is 'many'"):
+        read_model(tmp_path / "odd.safetensors")
