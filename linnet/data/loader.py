@@ -11,7 +11,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from ..errors import DataError, SettingError
 from .augment import Augment, random_numbers
 from .cuts import cuts
 from .image import BadImage
+from .sampling import balanced_order
 from .shard import Packed
 from .workers import leave_interrupts_to_the_parent, script_hidden, worker_context
 
@@ -99,6 +100,7 @@ def train_batches(
     batch: int,
     sizes: tuple[int, ...] = (),
     repeats: int = 1,
+    sampling: Literal["shuffled", "balanced"] = "shuffled",
     first: int = 0,
     workers: int,
     rank: int = 0,
@@ -108,14 +110,17 @@ def train_batches(
     """The epoch's batches from global batch `first` on, shuffled and augmented; the incomplete last one is dropped.
 
     A batch larger than the split is cut to its size. With `sizes` each batch has one of them instead of the augment's,
-    and as many pixels (see cuts.py). With `repeats` fewer photos are seen, so many times each (see epoch_order). With
-    several processes each gets its share of the same global batch. Raises DataError for an empty split and when a worker
-    process dies.
+    and as many pixels (see cuts.py). With `repeats` fewer photos are seen, so many times each (see epoch_order); with
+    balanced `sampling` each class as often (see sampling.py; no repeats then). With several processes each gets its share
+    of the same global batch. Raises DataError for an empty split and when a worker process dies.
     """
     check_split(photos, batch, rank, world)
     if first < 0:
         raise SettingError(f"first={first} is not allowed; give the number of a batch, 0 or more.")
-    order = epoch_order(len(photos), seed, epoch, repeats=repeats, batch=batch)
+    if sampling == "balanced":
+        order = balanced_order([photo.label for photo in photos], seed, epoch)
+    else:
+        order = epoch_order(len(photos), seed, epoch, repeats=repeats, batch=batch)
     plan = cuts(len(photos), batch=batch, image=augment.image, sizes=sizes, seed=seed, epoch=epoch)
     reads = {
         image: functools.partial(read_augmented, replace(augment, image=image), seed, epoch)

@@ -59,6 +59,7 @@ def epoch_batches(r: Run) -> Iterator[Batch]:
     """
     recipe, at = r.recipe, r.position
         repeats=recipe.repeats,
+        sampling=recipe.sampling,
     assert recipe.workers != "auto"
     for batch in batches_of(recipe, r.photos, r.preprocess, epoch=at.epoch, first=at.step, workers=recipe.workers):
         if len(batch.labels) < 2:

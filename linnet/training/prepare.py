@@ -123,7 +123,7 @@ def prepare(
             recipe = dataclasses.replace(recipe, teacher=str(Path(recipe.teacher).absolute()))
         recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train), place.local_world)
     assert recipe.preprocess is not None
-    teacher = find_teacher(recipe, photos, device)
+    teacher, loss = find_teacher(recipe, photos, device), loss_of(recipe, photos, device)
     if recipe.teacher:
         part_heads(net)
     if resume:
@@ -169,7 +169,7 @@ def prepare(
         checkpoint.save(position)
     run = Run(
         recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
-        net, loss_of(recipe, photos, device), teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(), place,
+        net, loss, teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(), place,
         None if recipe.micro_batch == "auto" else recipe.micro_batch,
     )  # fmt: skip
     progress.start(run.work(recipe.epochs), run.work(position.epoch, position.step))
@@ -231,6 +231,10 @@ def default_workers(device: torch.device, cores: int) -> int:
 
 
 def loss_of(recipe: Recipe, photos: Photos, device: torch.device) -> Loss:
+    """Raises: SettingError for what balances classes where photos may have several."""
+    for name in ("class_weights", "sampling"):
+        if photos.several and getattr(recipe, name) == "balanced":
+            raise SettingError(f'recipe: {name} is "balanced", but a photo may have several labels here. Leave it out.')
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights([photo.label for photo in photos.train], len(photos.classes)).to(device)

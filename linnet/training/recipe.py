@@ -156,6 +156,8 @@ class Recipe(Checked):
             from ..data.preprocess import Preprocess
 
             Preprocess.from_json(self.preprocess)
+        if self.sampling == "balanced" and self.repeats > 1:
+            raise SettingError("recipe: repeats and balanced sampling both choose an epoch's photos. Leave one out.")
         if self.teacher is not None:
             _check_teacher(self.teacher)
         if self.teacher_hard and self.temperature != 1:

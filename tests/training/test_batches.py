@@ -30,6 +30,16 @@ def test_the_recipe_s_values_reach_the_augmentation(tiny_recipe):
     assert (made.crop_area, made.flip, made.interpolation, made.upright) == ((0.3, 0.9), 0.25, "bilinear", False)
 
 
+def test_balanced_sampling_reaches_the_batches(tiny_recipe, tiny_photos):
+    """Of 48 photos 16 have each label; with 8 of one class left, an epoch still sees 16 of it."""
+    few = tuple(photo for photo in tiny_photos.train if photo.label or photo.path.name < "024.png")
+    assert [sum(photo.label == label for photo in few) for label in range(3)] == [8, 16, 16]
+    photos = dataclasses.replace(tiny_photos, train=few)
+    recipe = dataclasses.replace(tiny_recipe, sampling="balanced")
+    labels = torch.cat([batch.labels for batch in batches_of(recipe, photos, Preprocess(), epoch=0)])
+    assert sorted(labels.bincount().tolist()) == [13, 13, 14]
+
+
 def test_policy_jitter_cutout_and_repeats_reach_the_pictures(tiny_recipe, tiny_photos):
     phases = tuple(dataclasses.replace(phase, randaugment=0.0) for phase in tiny_recipe.phases)
     plain = dataclasses.replace(tiny_recipe, phases=phases)

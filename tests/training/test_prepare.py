@@ -12,8 +12,9 @@ from linnet.data.preprocess import Preprocess
 from linnet.errors import DataError, SettingError
 from linnet.nn.build import build
 from linnet.training import prepare as module
+from linnet.training.loss import Loss
 from linnet.training.measure import Candidate
-from linnet.training.prepare import default_workers, hash_photos, normaliser, prepare, resolve
+from linnet.training.prepare import default_workers, hash_photos, loss_of, normaliser, prepare, resolve
 from linnet.training.recipe import Phase, Recipe
 
 CPU = torch.device("cpu")
@@ -43,9 +44,7 @@ def test_steps_and_work_are_counted_by_phase(prepared):
     prepared.recipe = dataclasses.replace(prepared.recipe, phases=(Phase(batch=500, image=16),))
     assert prepared.steps(0) == 1
     assert prepared.work(1) == 48 * 16**2
-    prepared.recipe = dataclasses.replace(
-        prepared.recipe, phases=(Phase(epochs=3, batch=8, image=32, sizes=(16, 32)),)
-    )
+    prepared.recipe = dataclasses.replace(prepared.recipe, phases=(Phase(epochs=3, batch=8, image=32, sizes=(16, 32)),))
     plan = [cuts(48, batch=8, image=32, sizes=(16, 32), seed=0, epoch=epoch) for epoch in range(3)]
     assert [prepared.steps(epoch) for epoch in range(3)] == [len(cut) for cut in plan]
     assert len({len(cut) for cut in plan}) > 1
@@ -167,3 +166,24 @@ def test_what_cannot_be_trained_is_refused(tiny_recipe, tiny_photos, tmp_path, q
     with pytest.raises(SettingError, match="needs a recipe"):
         prepare(None, tiny_photos, tmp_path, resume=False, progress=quiet)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_class_weights_come_from_the_photos_to_train_on(tiny_recipe, tiny_photos):
+    assert loss_of(tiny_recipe, tiny_photos, torch.device("cpu")) == Loss()
+    few = tuple(photo for photo in tiny_photos.train if photo.label or photo.path.name < "024.png")
+    recipe = dataclasses.replace(tiny_recipe, class_weights="balanced", loss="focal", focal_gamma=1.0)
+    loss = loss_of(recipe, dataclasses.replace(tiny_photos, train=few), torch.device("cpu"))
+    assert (loss.kind, loss.gamma) == ("focal", 1.0)
+    assert loss.weights is not None
+    assert loss.weights.tolist() == pytest.approx([40 / 24, 40 / 48, 40 / 48])
+
+
+@pytest.mark.parametrize("name", ["class_weights", "sampling"])
+def test_several_labels_cannot_be_balanced(name, tiny_recipe, tiny_photos):
+    hot = tuple(dataclasses.replace(photo, label=-1, multi_hot=b"\x00\x01\x01") for photo in tiny_photos.train)
+    with pytest.raises(SettingError, match=f'{name} is "balanced"'):
+        loss_of(
+            dataclasses.replace(tiny_recipe, **{name: "balanced"}),
+            dataclasses.replace(tiny_photos, train=hot),
+            torch.device("cpu"),
+        )
