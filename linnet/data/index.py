@@ -124,6 +124,8 @@ def read_row(values: list[Any], root: Path, classes: int, jpeg: bool, sizes: dic
     if not isinstance(shard, str) or not re.fullmatch(r"photos-\d{5,}\.tar", shard):
         raise ValueError(f"{shard!r} is no name of a shard")
     if shard not in sizes:
+        if not (root / shard).is_file():
+            raise ValueError(f"there is no {shard}")
         sizes[shard] = (root / shard).stat().st_size
     numbers = (offset, size, width, height, crc, *labels)
     if any(type(number) is not int or number < 0 for number in numbers):
