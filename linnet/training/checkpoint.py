@@ -35,7 +35,7 @@ class Position:
     seen: int = 0
     skipped: int = 0
     skipped_in_a_row: int = 0
-    best_top1: float = -1.0
+    best_top1: float = -1.0  # or what else `score` gives
     best_loss: float = float(2**60)
     best_epoch: int = -1
     log_bytes: int = 0

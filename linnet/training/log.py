@@ -33,7 +33,7 @@ class Log:
         self._write("epoch", values)
         top = {k: v for k, v in values["validation"].items() if isinstance(v, float)} if values["validation"] else {}
         self._scalars("validation", total, top)
-        self._scalars("epoch", total, {k: values[k] for k in ("train_loss", "train_top1", "image")})
+        self._scalars("epoch", total, {k: values[k] for k in ("train_loss", "train_top1", "train_labels_right", "image") if k in values})
 
     def end(self, total: int, **values: Any) -> None:
         """The last line of a run that has come to its end."""

@@ -29,6 +29,7 @@ from .recipe import Recipe
 from .record import Record
 from .result import Result
 from .schedule import lr_factor
+from .score import described, score
 from .stop import Interrupted, StopRequest, TrainingStopped
 from .validate import is_best, validate
 
@@ -117,7 +118,7 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
     if is_best(at, found):
         at.best_epoch = at.epoch
         if found:
-            at.best_top1, at.best_loss = found["top1"], found["loss"]
+            at.best_top1, at.best_loss = score(found), found["loss"]
         write_model(r.folder / "best.safetensors", best_model(r, found))
     r.log.epoch(
         at.total,
@@ -125,7 +126,7 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
         phase=row,
         image=phase.image,
         train_loss=at.loss_sum / at.seen if at.seen else None,
-        train_top1=at.hits / at.seen if at.seen else None,
+        **{"train_labels_right" if r.photos.several else "train_top1": at.hits / at.seen if at.seen else None},
         skipped=at.skipped,
         validation=found,
         lr=r.recipe.optimizer.lr * phase.lr_factor * lr_factor(r.recipe.schedule, at.epoch + 1, r.recipe.epochs),
@@ -149,7 +150,8 @@ def best_model(r: Run, found: dict[str, Any] | None) -> Model:
     """The averaged weights with what is known of them; published metrics were those of the weights it started from."""
     facts = {name: value for name, value in r.facts.items() if name != "metrics"}
     facts |= {"validation": found, "epoch": r.position.epoch, "recipe": r.recipe.to_json()}
-    return Model(r.net.arch, r.photos.classes, r.preprocess, r.ema.state_dict(), facts)
+    labels = "several" if r.photos.several else "one"
+    return Model(r.net.arch, r.photos.classes, r.preprocess, r.ema.state_dict(), facts, labels)
 
 
 def save(r: Run) -> None:
@@ -169,6 +171,5 @@ def describe_epoch(r: Run, found: dict[str, Any] | None) -> str:
     at = r.position
     text = f"epoch {at.epoch + 1}/{r.recipe.epochs}  train loss {at.loss_sum / max(at.seen, 1):.3f}"
     if found:
-        low, high = found["interval"]
-        text += f"  validation {100 * found['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        text += f"  validation {described(found, '')}"
     return text + ("  best so far" if at.best_epoch == at.epoch else "")

@@ -36,6 +36,17 @@ def sigmoid_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none").mean(1)
 
 
+def focal_sigmoid_loss(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
+    """Binary focal loss of each label by itself, its mean over the labels, [B]: both answers of yes and no get their factor.
+
+    Source: Lin et al. 2017, equation 4, without its alpha, for soft targets.
+    """
+    logits = logits.float()
+    yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
+    unsure = [(-torch.expm1(log_p)).clamp(min=1e-7).pow(gamma) for log_p in (yes, no)]
+    return -(targets * unsure[0] * yes + (1 - targets) * unsure[1] * no).mean(1)
+
+
 @dataclass(frozen=True)
 class Loss:
     """A recipe's loss. `weights` are those of the classes, float32 [classes]; none: all count the same.
@@ -48,6 +59,7 @@ class Loss:
     weights: Tensor | None = None
     taught: float = 0.0
     temperature: float = 1.0
+    several: bool = False  # labels of each sample: targets are multi-hot, each a question by itself
 
     def per_sample(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample, [B].
@@ -63,7 +75,7 @@ class Loss:
             case "softmax":
                 loss = soft_cross_entropy(own, labels)
             case "focal":
-                loss = focal_loss(own, labels, self.gamma)
+                loss = (focal_sigmoid_loss if self.several else focal_loss)(own, labels, self.gamma)
             case "sigmoid":
                 loss = sigmoid_loss(own, labels)
         if self.weights is not None:
@@ -71,6 +83,13 @@ class Loss:
         if not self.taught:
             return loss
         return (1 - self.taught) * loss + self.taught * distillation(theirs, answers, self.temperature)
+
+
+    def right(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """How far each sample's answer is right, float32 [B]: 0 or 1; of several labels the share that is right."""
+        if self.several:
+            return ((logits >= 0) == (targets >= 0.5)).float().mean(1)
+        return right(logits, targets).float()
 
 
 def distillation(logits: Tensor, answers: Tensor, temperature: float) -> Tensor:

@@ -40,6 +40,7 @@ from .memory import keep_memory
 from .optim import build_optimizer
 from .progress import Progress
 from .recipe import Recipe
+from .several import with_loss
 from .teacher import Teacher, demand_same, find_teacher, is_place, part_heads
 
 PACKED = "packed"  # folder inside the run's, as long as it trains
@@ -100,6 +101,7 @@ def prepare(
         raise SettingError("A new run needs a recipe. Give one, or resume=True for a folder that has one.")
     if len(photos.train) < 2:
         raise DataError(f"{photos.root}: {len(photos.train)} photos to train on; at least 2 are needed. Add photos.")
+    recipe = with_loss(recipe, photos)
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
     device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
@@ -238,8 +240,10 @@ def loss_of(recipe: Recipe, photos: Photos, device: torch.device) -> Loss:
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights([photo.label for photo in photos.train], len(photos.classes)).to(device)
+    recipe = with_loss(recipe, photos)
+    assert recipe.loss != "auto"
     taught = recipe.teacher_share if recipe.teacher else 0.0
-    return Loss(recipe.loss, recipe.focal_gamma, weights, taught, recipe.temperature)
+    return Loss(recipe.loss, recipe.focal_gamma, weights, taught, recipe.temperature, photos.several)
 
 
 def load_body(net: Net, model: Model) -> None:
@@ -289,5 +293,5 @@ def hash_photos(photos: Photos) -> str:
     for split, members in (("train", photos.train), ("validation", photos.validation)):
         digest.update(f"{split}\n".encode())
         for photo in members:
-            digest.update(f"{photo.digest} {photo.label}\n".encode())
+            digest.update(f"{photo.digest} {photo.target}\n".encode())
     return digest.hexdigest()

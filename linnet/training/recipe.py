@@ -73,7 +73,7 @@ class Recipe(Checked):
     bn_frozen: Switch = False
     ema: Share = 0.9999
     label_smoothing: Share = 0.1
-    loss: Literal["softmax", "focal", "sigmoid"] = "softmax"
+    loss: Literal["auto", "softmax", "focal", "sigmoid"] = "auto"  # softmax; sigmoid where photos have several labels
     focal_gamma: From0 = 2.0
     class_weights: Literal["none", "balanced"] = "none"  # balanced: a photo of a rare class counts more
     sampling: Literal["shuffled", "balanced"] = "shuffled"  # balanced: each class is seen equally often

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .score import described
+
 
 @dataclass(frozen=True)
 class Result:
@@ -15,7 +17,7 @@ class Result:
     folder: Path
     epochs: int
     best_epoch: int
-    validation: dict[str, Any] | None  # of the best epoch: top1, top5, loss, interval, n
+    validation: dict[str, Any] | None  # of the best epoch: what `validate` gives
     seconds: float  # of this process; a resumed run counts from where it went on
 
     def to_json(self) -> dict[str, Any]:
@@ -24,7 +26,5 @@ class Result:
     def __str__(self) -> str:
         text = f"{self.folder}: epoch {self.best_epoch + 1} of {self.epochs} is the best"
         if self.validation:
-            low, high = self.validation["interval"]
-            text += f", {100 * self.validation['top1']:.1f} % of {self.validation['n']:,} validation photos"
-            text += f" ({100 * low:.1f} to {100 * high:.1f})"
+            text += f", {described(self.validation, f' of {self.validation['n']:,} validation photos')}"
         return f"{text}. {self.seconds:.0f} s. Next: linnet evaluate {self.folder}"
