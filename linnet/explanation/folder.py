@@ -29,6 +29,7 @@ class RunFolder:
     steps: tuple[Mapping[str, Any], ...] = ()
     epochs: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[Mapping[str, Any], ...] = ()
+    end: Mapping[str, Any] = field(default_factory=dict)  # the log's last line, once the run has ended
     damaged: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -74,6 +75,7 @@ def read_run(path: str | Path) -> RunFolder:
         steps=_last_said(lines, "step", ("epoch", "step")),
         epochs=_last_said(lines, "epoch", ("epoch",)),
         notes=tuple(line for line in lines if line.get("kind") == "note"),
+        end=next((line for line in reversed(lines) if line.get("kind") == "end"), {}),
         damaged=damaged,
     )
 

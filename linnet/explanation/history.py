@@ -93,7 +93,7 @@ def _or_off(value: Any) -> str:
 
 
 def curves(run: RunFolder) -> Values:
-    """Loss, accuracy, image size and learning rate; x counts epochs that are done."""
+    """Loss, accuracy, image size, learning rate, throughput and gradient norm; x counts epochs that are done."""
     if not run.epochs and not run.steps:
         raise Missing("There are no curves: the run has no log.jsonl with steps or epochs.")
     steps = _by_epoch(run.steps)
@@ -171,6 +171,19 @@ def curves(run: RunFolder) -> Values:
             ),
         ),
     ]
+    for name, key, label in (
+        ("Throughput", "images_per_second", "images/s"),
+        ("Gradient norm", "gradient_norm", "norm"),
+    ):
+        points = [(x, s[key]) for x, s in steps if finite(s.get(key))]
+        drawn.append(
+            (
+                name,
+                charts.line_chart(
+                    f"{name} over epochs", [line(label, thinned(points))], low=0, changes=changes, until=until
+                ),
+            )
+        )
     drawings = [(name, Markup(svg)) for name, svg in drawn if svg]
     if not drawings:
         raise Missing("There are no curves: the log holds no finite numbers.")

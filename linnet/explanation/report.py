@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +25,16 @@ def report(run: Path, *, out: Path | None = None) -> Path:
 
 def render(run: Any) -> str:
     """The page of a RunFolder: the same text for the same folder and photos."""
-    import base64
-    import hashlib
-
-    from . import headline, history, inputs, proof, quality
+    from . import ending, headline, history, inputs, proof, quality
+    from .page import render_page
     from .section import build
 
-    template = _template()
     sections = {
         "headline": headline.headline,
         "training": history.training,
         "curves": history.curves,
+        "average": ending.average,
+        "dead": ending.dead,
         "confusion": quality.confusion,
         "classes": quality.per_class,
         "mistakes": quality.mistakes,
@@ -47,29 +45,5 @@ def render(run: Any) -> str:
         "surroundings": proof.surroundings,
     }
     values = {name: build(section, run) for name, section in sections.items()}
-    # The policy allows this one style sheet, by its hash: no other style, no script, nothing from elsewhere.
-    style = "".join(template.blocks["style"](template.new_context()))
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     damaged = sorted(run.damaged.items())
-    return template.render(**values, style_hash=digest, damaged=damaged)
-
-
-@cache
-def _template() -> Any:
-    from importlib.resources import files
-
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    from .text import inert
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        # Every value that the template writes becomes harmless text here and is then escaped: none can be forgotten.
-        finalize=lambda value: value if isinstance(value, Markup) else inert(value),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    source = files("linnet.explanation").joinpath("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
+    return render_page("report", **values, damaged=damaged)

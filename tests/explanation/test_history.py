@@ -43,12 +43,20 @@ def test_frozen_rows_are_a_column_where_some_are_frozen_and_nowhere_else(make_ru
     assert '<th scope="col">frozen rows</th>' in report(run).read_text(encoding="utf-8")
 
 
-def test_four_curves_over_the_same_epochs(make_run):
+def test_six_curves_over_the_same_epochs(make_run):
     values = curves(read_run(make_run(n=40)))
-    assert [name for name, _ in values["drawings"]] == ["Loss", "Accuracy", "Image size", "Learning rate"]
+    assert [name for name, _ in values["drawings"]] == [
+        "Loss",
+        "Accuracy",
+        "Image size",
+        "Learning rate",
+        "Throughput",
+        "Gradient norm",
+    ]
     for _, svg in values["drawings"]:
         assert ">8</text>" in svg  # the axis ends with the last epoch
         assert svg.count('class="change"') == 3  # four phases
+    assert ">300</text>" in values["drawings"][4][1]  # images/s, at the line's end
     loss = values["drawings"][0][1]
     assert "validation, epoch 8: 0.255" in loss
     assert values["has_band"]
@@ -57,6 +65,12 @@ def test_four_curves_over_the_same_epochs(make_run):
 def test_a_run_that_was_stopped_in_its_first_epoch_has_curves(make_run):
     run = read_run(make_run(n=40))
     started = replace(run, epochs=(), steps=run.steps[:7])
-    assert [name for name, _ in curves(started)["drawings"]] == ["Loss", "Image size", "Learning rate"]
+    assert [name for name, _ in curves(started)["drawings"]] == [
+        "Loss",
+        "Image size",
+        "Learning rate",
+        "Throughput",
+        "Gradient norm",
+    ]
     with pytest.raises(Missing):
         curves(replace(run, epochs=(), steps=()))

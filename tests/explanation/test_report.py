@@ -116,7 +116,7 @@ def test_the_whole_report(make_run):
         "again",
     ]
     assert [a["href"] for a in found.all("a")] == [f"#{name}" for name in order]
-    assert len([s for s in found.all("svg") if s.get("class", "").startswith("chart")]) == 5  # four curves, calibration
+    assert len([s for s in found.all("svg") if s.get("class", "").startswith("chart")]) == 7  # six curves, calibration
     assert "Left out" not in found.text
     assert path.stat().st_size < 400_000
 
