@@ -26,5 +26,6 @@ class Result:
     def __str__(self) -> str:
         text = f"{self.folder}: epoch {self.best_epoch + 1} of {self.epochs} is the best"
         if self.validation:
-            text += f", {described(self.validation, f' of {self.validation['n']:,} validation photos')}"
+            n = self.validation["n"]
+            text += f", {described(self.validation, f' of {n:,} validation photos')}"
         return f"{text}. {self.seconds:.0f} s. Next: linnet evaluate {self.folder}"
