@@ -1,14 +1,18 @@
-"""Decode and augment: Linnet's loader beside timm's, in one run, alternating. `python benchmarks/loader.py PHOTOS`
+"""Decode and augment: Linnet's loader, from files and from packed pictures, beside timm's, in one run, alternating.
+
+`python benchmarks/loader.py PHOTOS`
 
 Both give normalised float32 batches of random resized crops with flip and RandAugment (magnitude 9 +- 0.5, two layers,
 increasing), bicubic. A block is one epoch from its start to its last batch, so what a loader spends on starting counts.
-PHOTOS is a folder with train/ and a folder per class. Needs timm.
+PHOTOS is a folder with train/ and a folder per class. The packed pictures have a short side of 1.4 times the image, as
+first recipes have it; how long packing takes is said apart. Needs timm.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -23,7 +27,9 @@ from PIL import Image, ImageOps
 
 from linnet.data.augment import Augment
 from linnet.data.loader import train_batches
+from linnet.data.pack import write_packed
 from linnet.data.preprocess import Preprocess
+from linnet.data.shard import Packed
 from linnet.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "loader.json"
@@ -32,6 +38,7 @@ RESULT = Path(__file__).parent / "results" / "loader.json"
 class Photo(NamedTuple):
     path: Path
     label: int
+    packed: Packed | None = None
     target = property(lambda self: self.label)
 
 
@@ -97,16 +104,37 @@ def images_per_second(epoch_of: Callable[[int], Iterable[torch.Tensor]], epoch: 
     return n / (time.perf_counter() - start)
 
 
-def compare(photos: list[Photo], image: int, batch: int, workers: int, blocks: int) -> dict[str, object]:
-    loaders = {"timm": timms(photos, image, batch, workers), "linnet": linnets(photos, image, batch, workers)}
+def compare(
+    photos: list[Photo], packed: list[Photo], image: int, batch: int, workers: int, blocks: int
+) -> dict[str, object]:
+    loaders = {
+        "timm": timms(photos, image, batch, workers),
+        "linnet": linnets(photos, image, batch, workers),
+        "packed": linnets(packed, image, batch, workers),
+    }
     speeds: dict[str, list[float]] = {name: [] for name in loaders}
     for block in range(blocks + 1):
         for name in loaders if block % 2 else reversed(loaders):
             speed = images_per_second(loaders[name], block)
             if block:  # the first warms up: page cache, imports of the workers
                 speeds[name].append(round(speed, 1))
-    ratios = [round(ours / theirs, 3) for ours, theirs in zip(speeds["linnet"], speeds["timm"], strict=True)]
-    return {"workers": workers, **speeds, "ratio": ratios}
+    ratios = {
+        f"{name}_ratio": [round(ours / theirs, 3) for ours, theirs in zip(speeds[name], speeds["timm"], strict=True)]
+        for name in ("linnet", "packed")
+    }
+    return {"workers": workers, **speeds, **ratios}
+
+
+def pack(photos: list[Photo], folder: Path, side: int) -> tuple[list[Photo], dict[str, float]]:
+    """The photos, to be read from `folder`; and what packing them took."""
+    start = time.perf_counter()
+    found = write_packed(folder, [("train", photo) for photo in photos], side)  # type: ignore[list-item]
+    took = time.perf_counter() - start
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    facts = {"short_side": side, "seconds": round(took, 1), "bytes": size}
+    return [
+        photo._replace(packed=one) for photo, one in zip(photos, found, strict=True) if isinstance(one, Packed)
+    ], facts
 
 
 def main() -> None:
@@ -124,15 +152,23 @@ def main() -> None:
     photos = everything[:: max(1, len(everything) // given.limit)][: given.limit]
     rows, facts = [], about()  # with the load when this began: above 1, run it again
     middle = partial(map, statistics.median)
-    print("| workers | timm images/s | Linnet images/s | ratio | lowest to highest |\n|---|---|---|---|---|")
-    for workers in given.workers:
-        rows.append(row := compare(photos, given.image, given.batch, workers, given.blocks))
-        theirs, ours, ratio = middle((row["timm"], row["linnet"], row["ratio"]))  # type: ignore[arg-type]
-        spread = f"{min(row['ratio']):.2f} to {max(row['ratio']):.2f}"  # type: ignore[type-var]
-        print(f"| {workers} | {theirs:.0f} | {ours:.0f} | {ratio:.2f} | {spread} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        packed, packing = pack(photos, Path(folder), round(1.4 * given.image))
+        print(f"packed {len(packed)} photos: {packing}")
+        print(
+            "| workers | timm images/s | Linnet from | images/s | ratio | lowest to highest |\n|---|---|---|---|---|---|"
+        )
+        for workers in given.workers:
+            rows.append(row := compare(photos, packed, given.image, given.batch, workers, given.blocks))
+            for name, source in (("linnet", "files"), ("packed", "a pack")):
+                ratios = row[f"{name}_ratio"]
+                theirs, ours, ratio = middle((row["timm"], row[name], ratios))  # type: ignore[arg-type]
+                spread = f"{min(ratios):.2f} to {max(ratios):.2f}"  # type: ignore[call-overload]
+                print(f"| {workers} | {theirs:.0f} | {source} | {ours:.0f} | {ratio:.2f} | {spread} |", flush=True)
     setting = {"image": given.image, "batch": given.batch, "photos": len(photos), "blocks": given.blocks}
     result = {
         "about": facts,
+        "packing": packing,
         "setting": {**setting, "augmentation": "random resized crop, flip, rand-m9-mstd0.5-inc1, bicubic"},
         "rows": rows,
     }

@@ -247,7 +247,7 @@ print("start")
 from collections import namedtuple
 from linnet.data.augment import Augment
 from linnet.data.loader import train_batches
-photos = [namedtuple("Photo", "path label target")({str(photos[0].path)!r}, 0, 0)] * 4
+photos = [namedtuple("Photo", "path label target packed")({str(photos[0].path)!r}, 0, 0, None)] * 4
 print(len(list(train_batches(photos, Augment(8), seed=0, epoch=0, batch=2, workers=1))), __file__)
 """)
     ran = subprocess.run(
