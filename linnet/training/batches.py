@@ -11,6 +11,7 @@ from ..data.loader import Batch, train_batches
 from ..data.preprocess import Preprocess
 from ..data.source import Photos
 from ..errors import DataError
+from .distributed import ALONE, Place
 from .recipe import Phase, Recipe
 
 if TYPE_CHECKING:
@@ -25,19 +26,29 @@ def augmentation(recipe: Recipe, phase: Phase, preprocess: Preprocess) -> Augmen
         layers=recipe.randaugment_layers,
         crop_area=recipe.crop_area,
         flip=recipe.flip,
-        erasing=phase.erasing,
         policy=recipe.policy,
         jitter=Jitter.of(recipe.color_jitter),
-        interpolation=preprocess.interpolation,
+        erasing=phase.erasing,
         cutout=recipe.cutout,
+        interpolation=preprocess.interpolation,
         upright=preprocess.upright,
     )
 
 
 def batches_of(
-    recipe: Recipe, photos: Photos, preprocess: Preprocess, *, epoch: int, first: int = 0, workers: int = 0
+    recipe: Recipe,
+    photos: Photos,
+    preprocess: Preprocess,
+    *,
+    epoch: int,
+    first: int = 0,
+    workers: int = 0,
+    place: Place = ALONE,
 ) -> Iterator[Batch]:
-    """The batches of an epoch (from 0) from batch `first` on; no run is needed to look at them."""
+    """The batches of an epoch (from 0) from batch `first` on; no run is needed to look at them.
+
+    With several processes each gets its share of every batch, in whole groups of BatchNorm where the recipe has them.
+    """
     phase = recipe.phase_of(epoch)[1]
     augment = augmentation(recipe, phase, preprocess)
     return train_batches(
@@ -47,8 +58,13 @@ def batches_of(
         epoch=epoch,
         batch=phase.batch,
         sizes=phase.sizes,
+        repeats=recipe.repeats,
+        sampling=recipe.sampling,
         first=first,
         workers=workers,
+        rank=place.rank,
+        world=place.world,
+        unit=recipe.bn_group or 1,
     )
 
 
@@ -58,10 +74,10 @@ def epoch_batches(r: Run) -> Iterator[Batch]:
     Raises: DataError when so many photos of a batch have gone bad that nothing can be learnt from it.
     """
     recipe, at = r.recipe, r.position
-        repeats=recipe.repeats,
-        sampling=recipe.sampling,
     assert recipe.workers != "auto"
-    for batch in batches_of(recipe, r.photos, r.preprocess, epoch=at.epoch, first=at.step, workers=recipe.workers):
+    for batch in batches_of(
+        recipe, r.photos, r.preprocess, epoch=at.epoch, first=at.step, workers=recipe.workers, place=r.place
+    ):
         if len(batch.labels) < 2:
             raise DataError(
                 f"{r.photos.root}: of a whole batch {len(batch.labels)} photos can be read; {batch.bad[0].path}:"

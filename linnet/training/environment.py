@@ -14,7 +14,7 @@ import torch
 PACKAGES = ("linnet-vision", "torch", "torchvision", "numpy", "pillow", "safetensors")
 
 
-def describe(device: torch.device) -> dict[str, Any]:
+def describe(device: torch.device, processes: int = 1) -> dict[str, Any]:
     """Plain values, the same for two runs whose results may be compared bit by bit."""
     return {
         "python": platform.python_version(),
@@ -23,6 +23,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "processor": _processor(),
         "cores": available_cores(),
         "kernels": torch.backends.cpu.get_cpu_capability(),
+        "processes": processes,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 

@@ -33,7 +33,11 @@ class Log:
         self._write("epoch", values)
         top = {k: v for k, v in values["validation"].items() if isinstance(v, float)} if values["validation"] else {}
         self._scalars("validation", total, top)
-        self._scalars("epoch", total, {k: values[k] for k in ("train_loss", "train_top1", "train_labels_right", "image") if k in values})
+        self._scalars(
+            "epoch",
+            total,
+            {k: values[k] for k in ("train_loss", "train_top1", "train_labels_right", "image") if k in values},
+        )
 
     def end(self, total: int, **values: Any) -> None:
         """The last line of a run that has come to its end."""
@@ -75,6 +79,22 @@ class Log:
             for name, value in values.items():
                 if value is not None:
                     self._board.add_scalar(f"{group}/{name}", value, total)
+
+
+class Silence(Log):
+    """What the other processes of a run write: nothing."""
+
+    def __init__(self) -> None:
+        self._board = None
+
+    def sync(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, kind: str, values: dict[str, Any]) -> None:
+        pass
 
 
 def read_log(folder: str | Path) -> list[dict[str, Any]]:

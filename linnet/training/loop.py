@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import time
 from pathlib import Path
@@ -16,14 +15,14 @@ from ..data.pack import remove_pack
 from ..data.source import Photos
 from ..nn.net import set_regularisation
 from ..weights.model import Model, write_model
-from . import measure
 from .batches import epoch_batches
 from .dead import dead_channels
+from .distributed import ALONE, Place, meet
 from .freeze import freeze_rows, train_mode
+from .gradients import backward
 from .log import read_log
-from .loss import right
 from .optim import clip, set_lr
-from .prepare import PACKED, Run, normaliser, prepare
+from .prepare import PACKED, Run, normaliser, packed, prepare
 from .progress import Progress
 from .recipe import Recipe
 from .record import Record
@@ -35,23 +34,34 @@ from .validate import is_best, validate
 
 
 def run(
-    recipe: Recipe | None, photos: Photos, folder: str | Path, *, resume: bool = False, progress: Progress | None = None
+    recipe: Recipe | None,
+    photos: Photos,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    place: Place = ALONE,
 ) -> Result:
     """Train by `recipe` in `folder`, or go on with what lies there (`resume`; the recipe is then the folder's own).
 
+    Several processes call it alike, each with its `place`; the folder is on a disk that all of them see.
     Raises: TrainingStopped after Ctrl-C or SIGTERM, when all is saved; TrainingError when the loss stays not finite;
     SettingError, DataError, WeightsError before the first step.
     """
-    began, threads, progress = time.monotonic(), torch.get_num_threads(), progress or Progress()
+    began, threads, progress = time.monotonic(), torch.get_num_threads(), progress or Progress(quiet=not place.first)
     with torch.random.fork_rng(devices=[]), StopRequest() as stop:
         try:
-            r = prepare(recipe, photos, Path(folder), resume=resume, progress=progress)
+            with place.in_turn():  # the others find what the first has put into the folder
+                resume |= not place.first
+                r = prepare(recipe, photos, Path(folder), resume=resume, progress=progress, place=place)
             with contextlib.closing(r.log):
+                r.photos = place.once(lambda: packed(r))
                 while r.position.epoch < r.recipe.epochs:
                     train_epoch(r, stop)
                     finish_epoch(r, stop)
         finally:
-            remove_pack(Path(folder) / PACKED)
+            if place.first:
+                remove_pack(Path(folder) / PACKED)
             progress.close()
             torch.set_num_threads(threads)
     at = r.position
@@ -62,14 +72,14 @@ def run(
 def train_epoch(r: Run, stop: StopRequest) -> None:
     """The epoch's steps from where the run stands: one flat list of what happens, the same for every recipe."""
     at, recipe, phase = r.position, r.recipe, r.recipe.phase_of(r.position.epoch)[1]
-    record, steps, dtype = Record(r), r.steps(at.epoch), measure.DTYPES[recipe.precision]
+    record, steps = Record(r), r.steps(at.epoch)
     normalise = normaliser(r.preprocess, r.device, recipe.memory_format)
     freeze_rows(r.net, phase.freeze)
     params = [p for p in r.net.parameters() if p.requires_grad]
     set_regularisation(r.net, dropout=phase.dropout, drop_path=phase.drop_path)
     train_mode(r.net, frozen=phase.freeze, bn_frozen=recipe.bn_frozen)
     for batch in epoch_batches(r):
-        torch.manual_seed(step_seed(recipe.seed, at.total))
+        batch, front, part = share = meet(r.place, batch, mixing=phase.mixup > 0 or phase.cutmix > 0)
         targets = smooth_targets(batch.labels.to(r.device), len(r.photos.classes), recipe.label_smoothing)
         targets, rng = r.teacher.known(targets, batch.index), step_numbers(recipe.seed, at.total)
         images, targets = mix(normalise(batch.images), targets, mixup=phase.mixup, cutmix=phase.cutmix, rng=rng)
@@ -77,13 +87,9 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         targets = r.teacher.asked(targets, images)
         r.net.fit_windows(images.shape[-1])
         r.guard.remember()
-        with torch.autocast(r.device.type, dtype, enabled=dtype != torch.float32):
-            logits = r.net(images)
-        loss = r.loss.per_sample(logits, targets).mean()
-        loss.backward()
+        found = backward(r, images[front:], targets[front:], part)
         norm = torch.nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
-        hits = right(logits, targets).sum()
-        loss, norm, hits = torch.stack([loss.detach(), norm, hits]).tolist()  # the one wait for the device in a step
+        loss, hits, norm = torch.stack([*found, norm]).tolist()  # the one wait for the device in a step
         lr = recipe.optimizer.lr * phase.lr_factor
         lr *= lr_factor(recipe.schedule, at.epoch + at.step / steps, recipe.epochs)
         finite = math.isfinite(loss) and math.isfinite(norm)
@@ -95,11 +101,12 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         else:
             r.guard.restore()
         r.optimizer.zero_grad(set_to_none=True)
-        at.count(loss, hits, len(images), finite=finite)
-        record.step(batch, loss=loss, norm=norm, lr=lr, finite=finite)
-        if stop.asked or r.checkpoint.is_due:
+        at.count(loss, hits, share.n, finite=finite)
+        record.step(share, loss=loss, norm=norm, lr=lr, finite=finite)
+        stopping, due = r.place.any(stop.asked, r.checkpoint.is_due)
+        if stopping or due:
             save(r)
-        if stop.asked:
+        if stopping:
             leave(r)
 
 
@@ -109,7 +116,7 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
     row, phase = r.recipe.phase_of(at.epoch)
     last = at.epoch + 1 == r.recipe.epochs
     try:
-        with stop.interrupting():
+        with stop.interrupting() if r.place.world == 1 else contextlib.nullcontext():  # several leave together only
             found = validate(r)
             raw = validate(r, r.net) if last and r.recipe.ema else None  # what the average was worth, once
     except Interrupted:
@@ -119,7 +126,8 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
         at.best_epoch = at.epoch
         if found:
             at.best_top1, at.best_loss = score(found), found["loss"]
-        write_model(r.folder / "best.safetensors", best_model(r, found))
+        if r.place.first:
+            write_model(r.folder / "best.safetensors", best_model(r, found))
     r.log.epoch(
         at.total,
         epoch=at.epoch,
@@ -141,11 +149,6 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
     save(r)
 
 
-def step_seed(seed: int, total: int) -> int:
-    """The seed of torch's generator (dropout, drop path) in one step: random numbers are a function, never a stream."""
-    return int.from_bytes(hashlib.blake2b(f"{seed} {total}".encode(), digest_size=7).digest())
-
-
 def best_model(r: Run, found: dict[str, Any] | None) -> Model:
     """The averaged weights with what is known of them; published metrics were those of the weights it started from."""
     facts = {name: value for name, value in r.facts.items() if name != "metrics"}
@@ -155,16 +158,19 @@ def best_model(r: Run, found: dict[str, Any] | None) -> Model:
 
 
 def save(r: Run) -> None:
+    """What the first process writes stands for all."""
     r.position.log_bytes = r.log.sync()
-    r.checkpoint.save(r.position)
+    if r.place.first:
+        r.checkpoint.save(r.position)
 
 
 def leave(r: Run) -> NoReturn:
     at = r.position
-    raise TrainingStopped(
-        f"Stopped in epoch {at.epoch + 1} of {r.recipe.epochs}, after {at.total} steps, and saved."
-        f" Go on with: linnet train --resume {r.folder}"
-    )
+    with r.place.said_once():
+        raise TrainingStopped(
+            f"Stopped in epoch {at.epoch + 1} of {r.recipe.epochs}, after {at.total} steps, and saved."
+            f" Go on with: linnet train --resume {r.folder}"
+        )
 
 
 def describe_epoch(r: Run, found: dict[str, Any] | None) -> str:

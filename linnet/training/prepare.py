@@ -29,8 +29,8 @@ from ..weights.model import Model, load_exactly
 from ..weights.pretrained import warning
 from . import measure
 from .checkpoint import Checkpoint, Position, remove_stale
+from .distributed import ALONE, Place
 from .ema import Ema
-from .distributed import Place
 from .environment import available_cores, describe, differences
 from .freeze import freeze_rows
 from .guard import Guard
@@ -89,7 +89,7 @@ class Run:
 
 
 def prepare(
-    recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress, place: Place = Place()
+    recipe: Recipe | None, photos: Photos, folder: Path, *, resume: bool, progress: Progress, place: Place = ALONE
 ) -> Run:
     """Build everything for a new run in `folder`, or everything as its checkpoint says.
 
@@ -293,5 +293,6 @@ def hash_photos(photos: Photos) -> str:
     for split, members in (("train", photos.train), ("validation", photos.validation)):
         digest.update(f"{split}\n".encode())
         for photo in members:
-            digest.update(f"{photo.digest} {photo.target}\n".encode())
+            pixels = f" {photo.packed.crc:08x}" if photo.packed else ""  # resized once: other pixels than the file's
+            digest.update(f"{photo.digest} {photo.target}{pixels}\n".encode())
     return digest.hexdigest()

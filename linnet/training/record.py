@@ -7,7 +7,7 @@ import time
 
 from torch import Tensor
 
-from ..data.loader import Batch
+from .distributed import Share
 from .guard import check_skipped
 from .pictures import as_pictures, sheet
 from .prepare import Run
@@ -33,18 +33,20 @@ class Record:
         if begins and r.log.draws:
             r.log.pictures(at.total, sheet(as_pictures(images[:SHOWN], r.preprocess)))
 
-    def step(self, batch: Batch, *, loss: float, norm: float, lr: float, finite: bool) -> None:
+    def step(self, share: Share, *, loss: float, norm: float, lr: float, finite: bool) -> None:
         """Raises: TrainingError when too many steps were not finite."""
-        r, at, number = self.r, self.r.position, self.r.position.step - 1
-        self.images += len(batch.labels)
+        r, at, number, batch = self.r, self.r.position, self.r.position.step - 1, share.batch
+        self.images += share.n
         for path, reason in batch.bad:
             r.log.note(f"{path}: left out, it went bad since the photos were looked at ({reason})")
         if not finite:
-            paths = [str(r.photos.train[i].path) for i in batch.index.tolist()]
+            index = [i for part in r.place.gather(batch.index[share.front :].tolist()) for i in part]
+            paths = [str(r.photos.train[i].path) for i in index]
             text = f"epoch {at.epoch}, step {number} skipped: loss {loss}, gradient norm {norm}"
             r.log.note(text, paths=paths)
             r.progress.say(f"{text}; its photos are named in {r.folder / 'log.jsonl'}")
-            check_skipped(at.skipped_in_a_row, at.skipped, self.steps, paths)
+            with r.place.said_once():
+                check_skipped(at.skipped_in_a_row, at.skipped, self.steps, paths)
         elif number % self.every == 0:
             now = time.monotonic()
             self.rate, self.images, self.began = self.images / max(now - self.began, 1e-9), 0, now

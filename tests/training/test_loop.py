@@ -16,7 +16,7 @@ from linnet.training import loop
 from linnet.training.checkpoint import hash_checkpoint
 from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
-from linnet.training.loop import run, step_seed
+from linnet.training.loop import run
 from linnet.training.loss import Loss
 from linnet.training.progress import Progress
 from linnet.training.recipe import Phase
@@ -307,7 +307,3 @@ def test_torch_is_left_as_it_was(tiny_recipe, tiny_photos, tmp_path, quiet):
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_step_seeds_differ():
-    assert len({step_seed(seed, step) for seed in range(20) for step in range(50)}) == 1000

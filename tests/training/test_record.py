@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from linnet.data.loader import Bad, Batch
+from linnet.training.distributed import Share
 from linnet.training.log import read_log
 from linnet.training.prepare import prepare
 from linnet.training.record import Record
@@ -25,7 +26,7 @@ def batch(bad=()):
 def tell(r, record, given, loss=1.0):
     finite = math.isfinite(loss)
     r.position.count(loss, 1, 2, finite=finite)
-    record.step(given, loss=loss, norm=0.5, lr=0.1, finite=finite)
+    record.step(Share(given), loss=loss, norm=0.5, lr=0.1, finite=finite)
 
 
 def test_long_epochs_have_fifty_lines(r):

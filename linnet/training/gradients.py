@@ -1,0 +1,116 @@
+"""The gradients of a step: of the mean loss over the global batch, however it is cut."""
+
+# pyright: reportPrivateImportUsage=false
+# (torch._foreach_* is what torch's own optimisers are made of; it has no public name yet)
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import TrainingError
+from ..nn.batchnorm import group_sizes, learning_batch_norms
+from ..nn.drop import Part, see_part
+from . import measure
+
+if TYPE_CHECKING:
+    from .prepare import Run
+
+
+def backward(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> Tensor:
+    """Put the gradients into `p.grad`, and BatchNorm's running statistics where the step moves them.
+
+    images and targets are those of this process, which are that `part` of the global batch (none: all of it). Gives the
+    mean loss over the global batch and how many samples were right: float32 [2], on the device. When memory runs out the
+    micro-batch is halved, from here to the end of the run.
+    Raises: TrainingError when memory does not suffice for the smallest.
+    """
+    params = [p for p in r.net.parameters() if p.requires_grad]
+    moved = [b for m in learning_batch_norms(r.net) for b in (m.running_mean, m.running_var) if b is not None]
+    while True:
+        try:
+            found, statistics = accumulate(r, images, targets, part, moved)
+            break
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).partition("\n")[0]
+        # Not inside `except`: the error holds on to what the pass had made.
+        r.optimizer.zero_grad(set_to_none=True)
+        r.guard.restore()
+        r.micro_batch = halved(min(r.micro_batch or len(images), len(images)), r.recipe.bn_group, reason)
+        torch.cuda.empty_cache()
+        text = f"Out of memory: {r.micro_batch} photos at a time from here. {promise(r, bool(moved))}"
+        r.log.note(text, step=r.position.total)
+        print(text, file=sys.stderr, flush=True)
+    r.place.add_up([found, *(p.grad for p in params if p.grad is not None), *statistics])
+    if statistics:
+        torch._foreach_copy_(moved, statistics)
+    return found
+
+
+def accumulate(
+    r: Run, images: Tensor, targets: Tensor, part: Part | None, moved: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """One forward and backward pass per micro-batch. Gives this process' [loss, hits], and its share of what `moved`
+    (running statistics) shall be; nothing where one pass sees the global batch, and has moved them itself."""
+    seed, dtype = step_seed(r.recipe.seed, r.position.total), measure.DTYPES[r.recipe.precision]
+    sizes = group_sizes(len(images), r.micro_batch or len(images))
+    cut = part is not None or len(sizes) > 1
+    first, n = part or (0, len(images))
+    found = torch.zeros(2, device=images.device)
+    statistics = [torch.zeros_like(tensor) for tensor in moved] if cut else []
+    for i, (x, y) in enumerate(zip(images.split(sizes), targets.split(sizes), strict=True)):
+        if cut:
+            see_part(r.net, Part(first, n))
+        if i:
+            r.guard.restore()
+        torch.manual_seed(seed)
+        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+            logits = r.net(x)
+        loss = r.loss.per_sample(logits, y).sum() / n
+        loss.backward()
+        found += torch.stack([loss.detach(), r.loss.right(logits, y).sum()])
+        if cut:
+            torch._foreach_add_(statistics, torch._foreach_mul(moved, len(x) / n))
+        first += len(x)
+    if cut:
+        see_part(r.net, None)
+    return found, statistics
+
+
+def step_seed(seed: int, total: int) -> int:
+    """The seed of torch's generator (dropout, drop path) in one step: random numbers are a function, never a stream."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {total}".encode(), digest_size=7).digest())
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Of a GPU (torch.OutOfMemoryError) or of the machine, whose error has no class of its own."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+
+
+def halved(photos: int, group: int | None, reason: str) -> int:
+    """Half as many photos at a time, in whole groups of BatchNorm.
+
+    Raises: TrainingError where it cannot be less.
+    """
+    unit = group or 1
+    half = photos // 2 // unit * unit
+    if half < max(2, unit):
+        raise TrainingError(
+            f"Out of memory with {photos} photos at a time ({reason}). Smaller images, a smaller network, or"
+            " recompute=true in the recipe need less. The last checkpoint is good."
+        )
+    return half
+
+
+def promise(r: Run, learning: bool) -> str:
+    """What micro-batches change."""
+    if r.recipe.bn_group or not learning:
+        return "The result is the same but for rounding."
+    return "BatchNorm's statistics are now theirs, so the result differs; with bn_group in the recipe it would not."
