@@ -18,7 +18,9 @@ def with_loss(recipe: Recipe, photos: Photos) -> Recipe:
         return dataclasses.replace(recipe, loss="softmax") if recipe.loss == "auto" else recipe
     of = f"recipe: {photos.root} says several labels of each photo"
     if recipe.loss == "softmax":
-        raise SettingError(f'{of}, but loss is "softmax", which is for one. Give "sigmoid" or "focal", or leave it out.')
+        raise SettingError(
+            f'{of}, but loss is "softmax", which is for one. Give "sigmoid" or "focal", or leave it out.'
+        )
     if recipe.teacher:
         raise SettingError(f"{of}, but a teacher answers with one. Leave teacher out.")
     if photos.validation and not any(photo.labels for photo in photos.validation):
