@@ -97,3 +97,13 @@ def fresh_folder(path: str | Path) -> Path:
                 return candidate
             except FileExistsError:
                 n += 1
+
+
+def free_file(path: str | Path) -> Path:
+    """`path`, or NAME-2.ending, NAME-3.ending, ... if something is there already: nothing is overwritten."""
+    path, n = Path(path), 1
+    candidate = path
+    while os.path.lexists(candidate):
+        n += 1
+        candidate = path.with_name(f"{path.stem}-{n}{path.suffix}")
+    return candidate

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from linnet.errors import FileError
-from linnet.files import cache_folder, fresh_folder, sha256_file, write_json, write_text, written_whole
+from linnet.files import cache_folder, free_file, fresh_folder, sha256_file, write_json, write_text, written_whole
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -74,3 +74,11 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"No space left on device\)\. Free some space"):
         full()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_free_file_is_never_one_that_is_there(tmp_path):
+    page = tmp_path / "page.html"
+    assert free_file(page) == page
+    page.write_text("mine")
+    (tmp_path / "page-2.html").symlink_to(tmp_path / "nowhere")
+    assert free_file(page) == tmp_path / "page-3.html"

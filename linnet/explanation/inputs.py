@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -10,6 +11,9 @@ from . import charts
 from .folder import RunFolder
 from .section import Missing, Values
 from .text import magnitude, number, percent, shortened
+
+if TYPE_CHECKING:
+    from ..arch.spec import Arch
 
 ROWS = 30
 NAMED_FILES = 300
@@ -66,17 +70,9 @@ def data(run: RunFolder) -> Values:
 
 def network(run: RunFolder) -> Values:
     """The table row by row, counted at the size the model is used at."""
-    from ..arch.names import find
-    from ..arch.spec import Arch
     from ..cost.count import count
 
-    given = run.bundle.get("arch") or run.recipe.get("arch")
-    if not given:
-        raise Missing("The network is not known: the run has neither a recipe.json nor a bundle.")
-    arch = Arch.from_json(given) if isinstance(given, dict) else find(str(given))
-    if run.classes:
-        arch = arch.with_classes(len(run.classes))
-    image = _image(run) or arch.image
+    arch, image = network_of(run)
     counts = count(arch, image)
     total, most = counts.total, max(row.madds for row in counts.rows)
     return {
@@ -102,6 +98,23 @@ def network(run: RunFolder) -> Values:
         "total_madds": magnitude(total.madds),
         "bn_stats": number(total.bn_stats),
     }
+
+
+def network_of(run: RunFolder) -> tuple[Arch, int]:
+    """The network with its classes, and the size it is used at.
+
+    Raises: Missing when the run does not say.
+    """
+    from ..arch.names import find
+    from ..arch.spec import Arch
+
+    given = run.bundle.get("arch") or run.recipe.get("arch")
+    if not given:
+        raise Missing("The network is not known: the run has neither a recipe.json nor a bundle.")
+    arch = Arch.from_json(given) if isinstance(given, dict) else find(str(given))
+    if run.classes:
+        arch = arch.with_classes(len(run.classes))
+    return arch, _image(run) or arch.image
 
 
 def _image(run: RunFolder) -> int | None:

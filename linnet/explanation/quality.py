@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +13,12 @@ from . import charts
 from .folder import RunFolder
 from .section import Missing, Values
 from .text import NONE, finite, interval, number, percent, shortened
+from .thumbnail import thumbnail
 
 MATRIX_CLASSES = 30  # more are shown as a map without names, with the pairs that are confused most
 ROWS = 30  # of a long table; the rest is folded away
 PAIRS = 15
 PICTURES = 12
-PICTURE_SIDE = 224  # pixels; shown at about 160, sharp on fine screens too
 
 
 def confusion(run: RunFolder) -> Values:
@@ -157,7 +155,7 @@ def mistakes(run: RunFolder) -> Values:
     names = run.classes
     cards = []
     for item in wrong[:PICTURES]:
-        uri, why_not = _thumbnail(_photo_file(run, str(item["path"])))
+        uri, why_not = thumbnail(_photo_file(run, str(item["path"])))
         cards.append(
             {
                 "uri": uri,
@@ -197,17 +195,3 @@ def _below_root(run: RunFolder, path: str) -> str:
         return str(Path(path).relative_to(_root(run)))
     except ValueError:
         return Path(path).name if Path(path).is_absolute() else path
-
-
-def _thumbnail(path: Path) -> tuple[Markup, str]:
-    """A small JPEG as a data URI, or why there is none."""
-    from ..data.image import BadImage, open_image
-
-    try:
-        picture = open_image(path, at_least=PICTURE_SIDE)
-    except BadImage as error:
-        return Markup(), error.reason
-    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=72, optimize=True)
-    return Markup("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()), ""
