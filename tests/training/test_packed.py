@@ -25,9 +25,9 @@ def packing(tiny_recipe):
 
 
 @pytest.fixture(scope="module")
-def whole(packing, tiny_photos, tmp_path_factory, quiet):
+def whole(packing, tiny_photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    run(packing, tiny_photos, folder, progress=quiet)
+    run(packing, tiny_photos, folder, progress=Progress(quiet=True))
     return folder
 
 
