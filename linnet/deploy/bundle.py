@@ -18,6 +18,7 @@ from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
 from ..errors import LinnetError, ProofError, SettingError, WeightsError
 from ..files import sha256_file, sync_folder, write_text
+from ..weights.model import check_labels
 from .manifest import MANIFEST, REMEDY, SCHEMA, manifest_text, open_owned, plain_name, read_file, read_manifest
 
 SUFFIX = ".linnet"
@@ -44,6 +45,7 @@ class Bundle:
     preprocess: Preprocess
     runtimes: tuple[Runtime, ...]
     certificates: tuple[dict[str, Any], ...]
+    labels: str  # "one" of each picture, or "several"
     facts: dict[str, Any]
 
     def read(self, file: str) -> bytes:
@@ -74,6 +76,7 @@ def read_bundle(folder: str | Path) -> Bundle:
             preprocess=Preprocess.from_json(facts["preprocess"]),
             runtimes=tuple(Runtime(**entry) for entry in facts["runtimes"]),
             certificates=tuple(dict(entry) for entry in facts["certificates"]),
+            labels=check_labels(facts.get("labels", "one")),  # older bundles do not say it
             facts=facts,
         )
         files = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in facts["files"].items()}

@@ -7,25 +7,21 @@ from typing import Any
 
 from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
+from ..evaluation.label_metrics import SeveralMetrics
 from ..evaluation.metrics import Metrics
 
 CARD = """\
 # {name}
 
-{arch} that tells {n_classes} classes apart from {image} x {image} pixels: {parameters:,} parameters, {size} as ONNX.
+{arch} that {does} from {image} x {image} pixels: {parameters:,} parameters, {size} as ONNX.
 Made with [Linnet](https://github.com/linnet-vision/linnet).
 
 ## How good it is
 
-Top-1 accuracy **{top1:.1f} %** (95 % interval {low:.1f} to {high:.1f}) on {n:,} {split} photos{held_out};
-macro F1 {f1:.1f} %, calibration error {calibration:.1f} points.
+{quality}
 
-| class | photos | precision | recall | F1 |
-|---|---:|---:|---:|---:|
-{rows}
-
-Against the network in PyTorch on these photos: accuracy drop {drop} (one-sided 95 % bound); same first
-answer on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under {p90:.1f} ms) with {threads} thread(s) on
+Against the network in PyTorch on these photos: accuracy drop {drop} (one-sided 95 % bound); {same}
+on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under {p90:.1f} ms) with {threads} thread(s) on
 {processor}. `bundle.json` holds the whole certificate.
 
 ## How to use it
@@ -50,7 +46,7 @@ the classes above. An image is made so: {preprocess}.
 
 ## Limits
 
-- It always answers with one of its {n_classes} classes, also for a picture of something else.
+- {answers}
 - The figures hold for photos like those it was measured on; another camera, place or time may give others.
 - {absent}
 """
@@ -63,7 +59,7 @@ def model_card(
     classes: Sequence[str],
     preprocess: Preprocess,
     parameters: int,
-    metrics: Metrics,
+    metrics: Metrics | SeveralMetrics,
     certificate: Mapping[str, Any],
     drop: str,
     counts: Mapping[str, Mapping[str, int]],
@@ -72,7 +68,12 @@ def model_card(
     """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown."""
     latency = certificate["latency"]
     split = certificate["images"]["split"]
-    few = [plain(classes[c]) for c, one in enumerate(metrics.per_class) if one.n < 10]
+    on = f"{metrics.n:,} {split} photos" + (
+        ", which chose nothing" if split == "test" else ", by which its weights were also chosen"
+    )
+    one_label = isinstance(metrics, Metrics)
+    each = metrics.per_class if one_label else metrics.per_label
+    few = [plain(classes[c]) for c, one in enumerate(each) if one.n < 10]
     return CARD.format(
         name=name,
         arch=arch.name,
@@ -80,20 +81,14 @@ def model_card(
         image=preprocess.image,
         parameters=parameters,
         size=f"{certificate['size_bytes'] / 1e6:.1f} MB",
-        top1=100 * metrics.top1,
-        low=100 * metrics.top1_interval[0],
-        high=100 * metrics.top1_interval[1],
-        n=metrics.n,
-        split=split,
-        held_out=", which chose nothing" if split == "test" else ", by which its weights were also chosen",
-        f1=100 * metrics.macro_f1,
-        calibration=100 * metrics.calibration_error,
-        rows="\n".join(
-            f"| {plain(classes[c])} | {one.n:,} | {share(one.precision)} | {share(one.recall)} | {share(one.f1)} |"
-            for c, one in enumerate(metrics.per_class)
-        ),
+        does=f"tells {len(classes)} classes apart" if one_label else f"says which of {len(classes)} labels a picture has",
+        quality=quality(metrics, classes, on) if one_label else quality_of_labels(metrics, classes, on),
+        answers=f"It always answers with one of its {len(classes)} classes, also for a picture of something else."
+        if one_label
+        else f"It knows its {len(classes)} labels and nothing else; what is under a probability of 0.5 it does not say.",
         drop=drop,
-        agreement=100 * certificate["top1_agreement"],
+        same="same first answer" if one_label else "all labels the same",
+        agreement=100 * certificate["top1_agreement" if one_label else "label_set_agreement"],
         median=latency["median_ms"],
         p90=latency["p90_ms"],
         threads=latency["threads"],
@@ -104,6 +99,47 @@ def model_card(
         absent=f"Measured on fewer than 10 photos, so hardly known: {', '.join(few)}."
         if few
         else "Its probabilities are as honest as the calibration error says, no more.",
+    )
+
+
+def quality(metrics: Metrics, classes: Sequence[str], on: str) -> str:
+    """How good it is `on` these photos, in words, and a table of the classes."""
+    low, high = metrics.top1_interval
+    rows = [
+        f"| {plain(classes[c])} | {one.n:,} | {share(one.precision)} | {share(one.recall)} | {share(one.f1)} |"
+        for c, one in enumerate(metrics.per_class)
+    ]
+    return "\n".join(
+        [
+            f"Top-1 accuracy **{share(metrics.top1)}** (95 % interval {100 * low:.1f} to {100 * high:.1f}) on {on};",
+            f"macro F1 {share(metrics.macro_f1)}, calibration error {100 * metrics.calibration_error:.1f} points.",
+            "",
+            "| class | photos | precision | recall | F1 |",
+            "|---|---:|---:|---:|---:|",
+            *rows,
+        ]
+    )
+
+
+def quality_of_labels(metrics: SeveralMetrics, classes: Sequence[str], on: str) -> str:
+    """`quality` of several labels each."""
+    low, high = metrics.mean_average_precision_interval
+    rows = [
+        f"| {plain(classes[c])} | {one.n:,} | {share(one.average_precision)} | {share(one.precision)} |"
+        f" {share(one.recall)} | {share(one.f1)} |"
+        for c, one in enumerate(metrics.per_label)
+    ]
+    return "\n".join(
+        [
+            f"Mean average precision **{share(metrics.mean_average_precision)}** (95 % interval {100 * low:.1f} to"
+            f" {100 * high:.1f}) on {on};",
+            f"micro F1 {share(metrics.micro_f1)}, macro F1 {share(metrics.macro_f1)}, every label right on"
+            f" {share(metrics.exact_match)}.",
+            "",
+            "| label | photos | average precision | precision | recall | F1 |",
+            "|---|---:|---:|---:|---:|---:|",
+            *rows,
+        ]
     )
 
 

@@ -22,6 +22,7 @@ from ..data.preprocess import Preprocess
 from ..data.source import Photo
 from ..errors import DataError, ProofError
 from ..evaluation.intervals import Drop, paired_drop
+from ..evaluation.label_metrics import SeveralMetrics, measure_several
 from ..evaluation.metrics import Metrics, measure
 from ..nn.net import Net
 
@@ -39,7 +40,7 @@ class Tolerance:
     after each photo's mean and each class's mean are taken away. What all photos have in common, such as a bias, tells
     nothing about whether the network is still the same one. rounding: a difference below this share of the largest
     logit is none, however small the spread.
-    agreement: the least share of photos with the same first answer.
+    agreement: the least share of photos with the same first answer; of several labels each, of answers of yes or no.
     """
 
     logit_difference: float
@@ -69,8 +70,8 @@ class Proof:
     """What a comparison found. `certificate` is what bundle.json states."""
 
     certificate: dict[str, Any]
-    network: Metrics  # of the network in PyTorch
-    runtime: Metrics
+    network: Metrics | SeveralMetrics  # of the network in PyTorch
+    runtime: Metrics | SeveralMetrics
     drop: Drop
     names: tuple[str, ...]  # of the photos that were compared
     bad: tuple[Bad, ...]
@@ -111,19 +112,21 @@ def prove(
             f"{root}: none of the {len(photos)} {split} photos can be read, so nothing can be proven. Give others."
         )
     a, b, true = np.concatenate(said), np.concatenate(answered), np.concatenate(labels)
-    found, tolerance = compare(a, b), TOLERANCES[candidate.precision]
+    found, tolerance = compare(a, b, several=true.ndim == 2), TOLERANCES[candidate.precision]
     if not found.within(tolerance):
         worst = worst_rows(net, candidate, first[:4], tolerance.logit_difference)
         raise ProofError(
             f"{candidate.runtime} {candidate.precision} does not answer as the network does, so it is not in the bundle:"
             f" logits differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
-            f" {found.allowed(tolerance):.3g}), {int((~found.same).sum())} of {len(found.same)} photos get another"
-            f" first answer. {worst}Please report this with the network's name."
+            f" {found.allowed(tolerance):.3g}), {int((~found.same).sum())} of {found.same.size}"
+            f" {'labels' if true.ndim == 2 else 'photos'} get another{' first' * (true.ndim == 1)} answer."
+            f" {worst}Please report this with the network's name."
         )
     chosen = [photos[i] for i in kept]
     names = tuple(name_in(photo.path, root) for photo in chosen)
-    network, other = measure(a, true), measure(b, true)
-    drop = paired_drop(a.argmax(1) == true, b.argmax(1) == true)
+    figures = measure_several if true.ndim == 2 else measure
+    network, other = figures(a, true), figures(b, true)
+    drop = paired_drop(right(a, true), right(b, true))
     took = latency(candidate.run, first[:1])
     certificate = {
         "runtime": candidate.runtime,
@@ -135,12 +138,9 @@ def prove(
         "n": len(kept),
         "largest_logit_difference": found.difference,
         "logit_spread": found.spread,
-        "top1_agreement": float(found.same.mean()),
+        **agreement(found.same),
         "tolerance": asdict(tolerance),
-        "accuracy": {
-            "network": {"top1": network.top1, "interval": list(network.top1_interval)},
-            "runtime": {"top1": other.top1, "interval": list(other.top1_interval)},
-        },
+        "accuracy": {"network": accuracy(network), "runtime": accuracy(other)},
         "drop": drop.to_json(),
         "latency": {"batch": 1, "image": preprocess.image, "threads": candidate.threads, **took},
         "machine": machine(),
@@ -157,7 +157,7 @@ class Comparison:
     difference: float  # the largest
     spread: float
     largest: float  # the network's largest logit
-    same: np.ndarray  # bool [n]: whether the first answer is the same
+    same: np.ndarray  # whether the first answer is the same, bool [n]; that of each of several labels, [n, classes]
 
     def allowed(self, tolerance: Tolerance) -> float:
         return max(tolerance.logit_difference * self.spread, tolerance.rounding * self.largest)
@@ -166,16 +166,41 @@ class Comparison:
         return self.difference <= self.allowed(tolerance) and float(self.same.mean()) >= tolerance.agreement
 
 
-def compare(a: np.ndarray, b: np.ndarray) -> Comparison:
-    """Network's logits `a` and runtime's logits `b`."""
+def right(logits: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Which photos are wholly right, bool [n]: by their label [n], or by all of several, multi-hot [n, classes]."""
+    return ((logits >= 0) == (true > 0)).all(1) if true.ndim == 2 else logits.argmax(1) == true
+
+
+def agreement(same: np.ndarray) -> dict[str, float]:
+    """What a certificate says of answers that are the same."""
+    if same.ndim == 1:
+        return {"top1_agreement": float(same.mean())}
+    return {"label_agreement": float(same.mean()), "label_set_agreement": float(same.all(1).mean())}
+
+
+def accuracy(metrics: Metrics | SeveralMetrics) -> dict[str, Any]:
+    """What a certificate says of the share of photos that are right."""
+    if isinstance(metrics, Metrics):
+        return {"top1": metrics.top1, "interval": list(metrics.top1_interval)}
+    ends = list(metrics.exact_match_interval)
+    return {
+        "exact_match": metrics.exact_match,
+        "interval": ends,
+        "mean_average_precision": metrics.mean_average_precision,
+    }
+
+
+def compare(a: np.ndarray, b: np.ndarray, *, several: bool = False) -> Comparison:
+    """Network's logits `a` and runtime's logits `b`; of `several` labels each logit is an answer by itself."""
     a = a.astype(np.float64)
     centred = a - a.mean(1, keepdims=True)
     if len(a) > 1:  # one photo has nothing in common with others
         centred -= centred.mean(0)
     spread, largest = float(np.sqrt((centred**2).mean())), float(np.abs(a).max())
     if a.shape != b.shape or not np.isfinite(b).all():
-        return Comparison(float("inf"), spread, largest, np.zeros(len(a), bool))
-    return Comparison(float(np.abs(a - b).max()), spread, largest, a.argmax(1) == b.argmax(1))
+        return Comparison(float("inf"), spread, largest, np.zeros(a.shape if several else len(a), bool))
+    same = (a >= 0) == (b >= 0) if several else a.argmax(1) == b.argmax(1)
+    return Comparison(float(np.abs(a - b).max()), spread, largest, same)
 
 
 def worst_rows(net: Net, candidate: Candidate, images: np.ndarray, allowed: float) -> str:

@@ -27,16 +27,22 @@ BATCH = 16  # pictures at a time when there are many
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one picture, the likeliest first, or the `error` that it could not be read for."""
+    """The classes of one picture, the likeliest first, or the `error` that it could not be read for.
+
+    Of a bundle that gives several labels, `labels` are those with a probability of 0.5 or more, perhaps none.
+    """
 
     path: str
     classes: tuple[tuple[str, float], ...] = ()  # (name, probability)
     error: str = ""
+    labels: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         if self.error:
             return {"path": self.path, "error": self.error}
-        return {"path": self.path, "classes": [{"name": name, "probability": share} for name, share in self.classes]}
+        labels = {} if self.labels is None else {"labels": list(self.labels)}
+        classes = [{"name": name, "probability": share} for name, share in self.classes]
+        return {"path": self.path, **labels, "classes": classes}
 
 
 class Classifier:
@@ -54,6 +60,7 @@ class Classifier:
         facts = read_manifest(folder)
         try:
             self.name, self.classes = str(facts["name"]), tuple(facts["classes"])
+            self.several = {"one": False, "several": True}[facts.get("labels", "one")]  # older bundles do not say it
             self.preprocess = Preprocess.from_json(facts["preprocess"])
             file = next((entry["file"] for entry in facts["runtimes"] if entry["runtime"] == "onnx"), "")
         except (LinnetError, KeyError, TypeError) as error:
@@ -74,7 +81,7 @@ class Classifier:
         """
         name = "" if isinstance(picture, bytes | bytearray | memoryview) else shown_name(picture)
         pixels = self.preprocess.read(picture, self.limits)
-        return Prediction(name, self._best(self.logits(pixels[None])[0], top))
+        return self._best(name, self.logits(pixels[None])[0], top)
 
     def predict_all(self, pictures: Sequence[str | os.PathLike], *, top: int = 5) -> Iterator[Prediction]:
         """One prediction per file in the given order; a file that cannot be used has its `error` instead."""
@@ -90,13 +97,20 @@ class Classifier:
                 if path in errors:
                     yield Prediction(shown_name(path), error=errors[path])
                 else:
-                    yield Prediction(shown_name(path), self._best(next(logits), top))
+                    yield self._best(shown_name(path), next(logits), top)
 
-    def _best(self, logits: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
-        shares = np.exp(logits.astype(np.float64) - logits.max())
-        shares /= shares.sum()
-        order = np.argsort(-shares, kind="stable")[:top]
-        return tuple((self.classes[c], float(shares[c])) for c in order)
+    def _best(self, path: str, logits: np.ndarray, top: int) -> Prediction:
+        """The `top` likeliest classes; of several labels all that are said, however many."""
+        logits = logits.astype(np.float64)
+        order = np.argsort(-logits, kind="stable")
+        if self.several:
+            shares = np.exp(-np.logaddexp(0, -logits))  # the sigmoid
+            said = int((logits >= 0).sum())
+            labels, top = tuple(self.classes[c] for c in order[:said]), max(top, said)
+        else:
+            shares, labels = np.exp(logits - logits.max()), None
+            shares /= shares.sum()
+        return Prediction(path, tuple((self.classes[c], float(shares[c])) for c in order[:top]), labels=labels)
 
 
 def picture_files(paths: Sequence[str | os.PathLike]) -> list[Path]:
@@ -121,9 +135,15 @@ def picture_files(paths: Sequence[str | os.PathLike]) -> list[Path]:
 
 
 def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
-    """One aligned line per picture that could be read: its name, then its classes with their probabilities."""
+    """One aligned line per picture that could be read: its name, then its classes with their probabilities; of several
+    labels first those that are said."""
     read = [one for one in predictions if not one.error]
     wide = max((len(one.path) for one in read), default=0)
+    said = [", ".join(one.labels) or "-" for one in read if one.labels is not None]
+    if said:
+        first = min(max(map(len, said)), 40)
+        shares = ["   ".join(f"{name} {100 * share:.1f} %" for name, share in one.classes) for one in read]
+        return [f"{one.path:{wide}}  {labels:{first}}   {rest}" for one, labels, rest in zip(read, said, shares)]
     names = [len(name) for one in read for name, _ in one.classes[:1]]
     first = min(max(names, default=0), 30)
     lines = []

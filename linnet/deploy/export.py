@@ -94,6 +94,7 @@ def export_model(
     from importlib import import_module
 
     from ..evaluation.evaluate import shown_progress
+    from ..evaluation.several import check_form
     from ..files import write_text
     from ..weights.model import write_model
     from .bundle import new_bundle, read_bundle, seal
@@ -103,6 +104,7 @@ def export_model(
     from .runtime.onnx import usable_cores
 
     check_runtimes(to)
+    check_form(model, photos)
     threads = threads or usable_cores()
     split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
     net = model.net()
@@ -149,6 +151,7 @@ def export_model(
             {
                 "name": name,
                 "arch": model.arch.to_json(),
+                "labels": model.labels,
                 "classes": list(model.classes),
                 "preprocess": model.preprocess.to_json(),
                 "metrics": {"split": split, **first.runtime.to_json()},
