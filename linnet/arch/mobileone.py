@@ -18,6 +18,7 @@ class MobileOneConv(Operator):
 
     k: int = 3
     branches: int = 1
+    folds: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check(self, self.branches)
@@ -33,6 +34,7 @@ class MobileOne(Operator):
 
     branches: int = 1
     units: ClassVar[int] = 2
+    folds: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check(self, self.branches)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .scale import Scaling
 
 Act = Literal["identity", "relu", "relu6", "silu", "hswish", "gelu", "tanh"]
+Norms = Literal["batch", "group", "layer"]
 PoolKind = Literal["average", "max", "token", "flatten"]
 Size = tuple[int, ...]  # (height, width) of a map, (n,) of n tokens, () of a vector
 
@@ -23,7 +24,7 @@ class Style:
     """What a whole network shares; weights of one table may differ in it, and bring their own."""
 
     act: Act = "relu"
-    norm: Literal["batch", "layer", "none"] = "batch"
+    norm: Literal["batch", "group", "layer", "none"] = "batch"
     eps: float = 1e-5
     momentum: float = 0.1  # PyTorch's meaning: the weight of the new batch
     pad: Literal["symmetric", "same"] = "symmetric"  # "same" is TensorFlow's: an odd pixel goes right and below
@@ -38,6 +39,7 @@ class Operator:
 
     known: ClassVar[dict[str, type[Operator]]] = {}
     units: ClassVar[int] = 0  # residual units in one layer, for drop path and layer-wise learning rates
+    folds: ClassVar[bool] = False  # has batch norms whatever the style: branches of it fold into one convolution
 
     def __init_subclass__(cls) -> None:
         other = Operator.known.get(cls.__name__)
@@ -189,10 +191,10 @@ class Pool(Operator):
 class Norm(Operator):
     """A norm of its own over the channels of a map, of tokens or of a vector, then an activation.
 
-    LayerNorm where transformers end, BatchNorm and ReLU where pre-activation networks do ("batch" is not for tokens).
+    LayerNorm where transformers end, BatchNorm and ReLU where pre-activation networks do ("batch" and "group" are not for tokens).
     """
 
-    norm: Literal["layer", "batch"] = "layer"
+    norm: Norms = "layer"
     act: Act = "identity"
 
     def out_channels(self, cin: int, channels: int, size: Size) -> int:
@@ -205,7 +207,7 @@ class Linear(Operator):
 
     c: int
     act: Act | None = None
-    norm: Literal["none", "layer", "batch"] = "none"
+    norm: Literal["none", "layer", "batch", "group"] = "none"
 
     def out_channels(self, cin: int, channels: int, size: Size) -> int:
         return self.c

@@ -17,6 +17,7 @@ class RepViT(Operator):
 
     se: bool = False
     units: ClassVar[int] = 1
+    folds: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class RepDown(Operator):
     """Between stages: a block without SE, depthwise 3 x 3 with the stride, 1 x 1, channel mixer."""
 
     units: ClassVar[int] = 2
+    folds: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class NormClassifier(Classifier):
     """A batch norm before each linear layer."""
+
+    folds: ClassVar[bool] = True
 
 
 _turns = (RepViT(se=True), RepViT())

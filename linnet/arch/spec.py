@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..errors import SettingError, did_you_mean
 from .operator import (
@@ -22,6 +22,7 @@ from .operator import (
     Linear,
     MaxPool,
     Norm,
+    Norms,
     Operator,
     Pool,
     PoolKind,
@@ -42,6 +43,7 @@ __all__ = [
     "Linear",
     "MaxPool",
     "Norm",
+    "Norms",
     "Operator",
     "Pool",
     "PoolKind",
@@ -193,6 +195,43 @@ class Arch:
     def styled(self, name: str, **changes: Any) -> Arch:
         """The same table under another name and style, such as TensorFlow's padding."""
         return replace(self, name=name, style=replace(self.style, **changes))
+
+    def with_norm(self, norm: Norms, name: str = "") -> Arch:
+        """The same table with other norms where it has batch norms, under a name that says so.
+
+        "group": GroupNorm over 16 channels at a time, or as near below as divides them; as many weights as before.
+        "layer": LayerNorm over the channels of each position; its convolutions have a bias, as ConvNeXt's do.
+        Both give a photo the same logits whatever else is in its batch, so that a batch may be as small as one.
+        Source: Wu & He 2018, Table 3 (16 channels per group).
+
+        Raises SettingError where there is no batch norm, or where it has to fold away for use.
+        """
+        if norm not in get_args(Norms):
+            raise SettingError(f"norm is {norm!r}; allowed: {', '.join(map(repr, get_args(Norms)))}.")
+        if norm == self.style.norm:
+            return self
+        if self.style.norm != "batch":
+            raise SettingError(f"{self.name} has no batch norms to replace: its norm is {self.style.norm!r}.")
+        if kept := next((op for row in self.rows for op in row.ops if op.folds), None):
+            raise SettingError(
+                f"{self.name} needs its batch norms: {type(kept).__name__} folds them into one convolution. Choose another"
+                " network, such as mobilenetv3_small_100."
+            )
+
+        def normed(op: Operator) -> Operator:
+            return replace(op, norm=norm) if isinstance(op, Norm | Linear) and op.norm == "batch" else op
+
+        def row(stage: Stage) -> Stage:
+            return replace(stage, op=tuple(map(normed, stage.op)) if isinstance(stage.op, tuple) else normed(stage.op))
+
+        return replace(
+            self,
+            name=name or f"{self.name}_{norm}norm",
+            stem=tuple(map(row, self.stem)),
+            stages=tuple(map(row, self.stages)),
+            head=tuple(map(normed, self.head)),
+            style=replace(self.style, norm=norm),
+        )
 
     def scaled(self, name: str = "", *, width: float = 1.0, depth: float = 1.0, image: int | None = None) -> Arch:
         """The same table with other numbers, by the family's own policy (Tan & Le 2019, section 3.3).

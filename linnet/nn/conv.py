@@ -44,10 +44,19 @@ def norm(c: int, style: Style, *, flat: bool = False) -> nn.Module:
         case "batch":
             kind = nn.BatchNorm1d if flat else nn.BatchNorm2d
             return kind(c, eps=style.eps, momentum=style.momentum)
+        case "group":
+            return nn.GroupNorm(c // group_size(c), c, eps=style.eps)
         case "layer":
             return LayerNorm(c, eps=style.eps)
         case "none":
             return nn.Identity()
+
+
+def group_size(c: int) -> int:
+    """Channels that GroupNorm takes together: 16, or the most below 16 that divide `c`; all of them where that is fewer
+    than 4, whose statistics would say little."""
+    size = max(n for n in range(1, 17) if c % n == 0)
+    return size if size >= 4 else c
 
 
 class LayerNorm(nn.LayerNorm):
@@ -63,7 +72,7 @@ class ConvNorm(nn.Conv2d):
     """k x k convolution, norm, activation: [B, cin, H, W] -> [B, cout, ceil(H / stride), ...]. `k` may be (down, across).
 
     It is a convolution that owns its norm, so that a state dict reads `depthwise.weight`, `depthwise.norm.weight`.
-    It has a bias unless a batch norm follows, which has one itself.
+    It has a bias unless a batch or group norm follows, which has one itself.
     """
 
     def __init__(self, cin: int, cout: int, k: int | tuple[int, int], style: Style, *, stride: int = 1, groups: int = 1,
@@ -73,7 +82,14 @@ class ConvNorm(nn.Conv2d):
         k = (k, k) if isinstance(k, int) else k
         padding = (dilation * (k[0] - 1) // 2, dilation * (k[1] - 1) // 2) if pad is None else (pad, pad)
         super().__init__(
-            cin, cout, k, stride, 0 if self.same else padding, dilation, groups, bias=style.norm != "batch"
+            cin,
+            cout,
+            k,
+            stride,
+            0 if self.same else padding,
+            dilation,
+            groups,
+            bias=style.norm not in ("batch", "group"),
         )
         self.around = 0 if self.same else padding[0]  # pixels that the convolution itself pads
         self.depthwise = groups == cin == cout and dilation == 1 and k[0] == k[1] and k[0] % 2 == 1

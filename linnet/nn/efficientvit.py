@@ -110,7 +110,7 @@ class EfficientViTBlock(nn.Module):
 
 
 def _start_at_zero(last: ConvNorm) -> None:
-    if isinstance(last.norm, nn.BatchNorm2d):
+    if isinstance(last.norm, nn.BatchNorm2d | nn.GroupNorm):
         nn.init.zeros_(last.norm.weight)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..arch.names import archs, find
+from ..arch.spec import Norms
 from ..data.preprocess import Preprocess
 from ..errors import LinnetError, SettingError
 from ..nn.build import build
@@ -46,6 +47,7 @@ def create_model(
     out_indices: Sequence[int] | None = None,
     dynamic_img_size: bool = True,
     pretrained_cfg: Mapping[str, Any] | None = None,
+    norm: Norms | None = None,
 ) -> Net | FeatureNet:
     """A network by timm's (or torchvision's or Keras') name, ready to be trained; `linnet archs` lists them.
 
@@ -55,7 +57,8 @@ def create_model(
     of Linnet, timm or torchvision. `img_size`, a side or (height, width), fits positions and windows to another size
     (`net.arch.image` is the longer side then); any size may be given to `forward` all the same (`dynamic_img_size` is
     there because timm has it; it is always so). `features_only` gives the maps of strides 2 to 32 in place of logits.
-    `pretrained_cfg` changes what the network's own one says.
+    `pretrained_cfg` changes what the network's own one says. `norm` stands in place of batch norm: "group" or "layer", for
+    which there are no weights (see `Arch.with_norm`).
     Raises: SettingError for a name or number that is not allowed, WeightsError when weights are not at hand or are those
     of another network.
 
@@ -63,6 +66,10 @@ def create_model(
     1024
     """
     _check(num_classes, in_chans, drop_rate, drop_path_rate, output_stride, img_size)
+    if norm and (pretrained or checkpoint_path):
+        raise SettingError(
+            f"norm={norm!r} has no weights to load: they are those of the network's own norm. Leave one out."
+        )
     stride = output_stride if output_stride and output_stride < 32 else 0
     model: Model | None = None
     if checkpoint_path:
@@ -77,6 +84,7 @@ def create_model(
             net.reset_classifier(num_classes)
     else:
         arch = find(model_name)
+        arch = arch.with_norm(norm) if norm else arch
         classes = arch.classes if num_classes is None else num_classes
         net = build(arch.with_classes(classes), in_chans=in_chans, output_stride=stride)
     net.register_load_state_dict_pre_hook(translate)

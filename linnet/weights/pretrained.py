@@ -216,7 +216,7 @@ def imagenet_classes() -> tuple[str, ...]:
 def check_pretrained(name: str, arch: Arch) -> None:
     """Raises: SettingError when no weights are offered under this name, or when they are of other rows than `arch`'s.
 
-    Style and number of classes may differ: the weights bring their style, and a new classifier is trained. Of a file
+    Style but for the norm and number of classes may differ: the weights bring their style, and a new classifier is trained. Of a file
     the ending alone is looked at: a run that has begun goes on without it, wherever it was. See `check_file`.
     """
     if is_path(name):
@@ -227,7 +227,8 @@ def check_pretrained(name: str, arch: Arch) -> None:
             )
         return
     theirs = find(_offered_key(name)).with_classes(arch.classes)
-    if (theirs.stem, theirs.stages, theirs.head) != (arch.stem, arch.stages, arch.head):
+    rows, own = (theirs.stem, theirs.stages, theirs.head), (arch.stem, arch.stages, arch.head)
+    if rows != own or theirs.style.norm != arch.style.norm:
         raise SettingError(
             f"The pretrained weights {name} do not fit {arch.name}: they are of another network. Choose weights of"
             " its own, or train from scratch."

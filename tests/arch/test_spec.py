@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from linnet.arch.mobilenet import MBConv
 from linnet.arch.names import find, known
-from linnet.arch.spec import Arch, Classifier, Conv, Dropout, Linear, Pool, Stage
+from linnet.arch.spec import Arch, Classifier, Conv, Dropout, Linear, Norm, Pool, Stage
 from linnet.arch.vit import Patchify
 from linnet.errors import SettingError
 
@@ -92,6 +92,24 @@ def test_a_style_reaches_every_layer() -> None:
     assert {layer.style for _, layer in tf.layers()} == {replace(b0.style, pad="same", eps=1e-3)}
     other = replace(b0.style, act="relu")
     assert {layer.style for _, layer in b0.layers(style=other)} == {other}  # weights bring their own
+
+
+def test_another_norm_reaches_every_layer_and_the_head() -> None:
+    group = find("densenet121").with_norm("group")
+    assert group.name == "densenet121_groupnorm"
+    assert {layer.style.norm for _, layer in group.layers()} == {"group"}
+    assert group.head[0] == Norm(norm="group", act="relu")
+    assert find("mobilenetv4_conv_small").with_norm("layer").head[2] == Linear(1280, norm="layer")
+    assert Arch.from_json(json.loads(json.dumps(group.to_json()))) == group
+    assert b0.with_norm("batch") is b0
+    for name, norm, said in (
+        ("convnext_tiny", "group", "no batch norms"),
+        ("mobileone_s0", "group", "MobileOneConv folds them"),
+        ("repvit_m1_0", "layer", "folds them"),
+        ("efficientnet_b0", "instance", "'group'"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            find(name).with_norm(norm)  # type: ignore[arg-type]
 
 
 def test_classes_belong_to_the_classifier() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from linnet.arch.spec import Classifier, Conv, Dropout, Layer, Linear, MaxPool, Norm, Operator, Pool, Style
-from linnet.nn.conv import ConvNorm, DropPath, LayerNorm, SqueezeExcite, activation, pad_same
+from linnet.nn.conv import ConvNorm, DropPath, LayerNorm, SqueezeExcite, activation, group_size, norm, pad_same
 from linnet.nn.module import module
 
 
@@ -74,6 +74,15 @@ def test_style_reaches_the_norm_and_the_activation() -> None:
     assert (conv.norm.eps, conv.norm.momentum) == (0.5, 0.3)
     assert isinstance(conv.act, nn.Hardswish)
     assert isinstance(ConvNorm(2, 3, 1, Style(), act="identity").act, nn.Identity)
+
+
+def test_groups_have_16_channels_or_nearly_so() -> None:
+    assert [group_size(c) for c in (3, 8, 16, 17, 24, 40, 64, 72, 576, 1280)] == [3, 8, 16, 17, 12, 10, 16, 12, 16, 16]
+    made = norm(40, Style(norm="group", eps=1e-3))
+    assert isinstance(made, nn.GroupNorm)
+    assert (made.num_groups, made.num_channels, made.eps) == (4, 40, 1e-3)
+    assert norm(32, Style(norm="group"), flat=True)(torch.randn(2, 32)).shape == (2, 32)
+    assert ConvNorm(8, 16, 3, Style(norm="group")).bias is None
 
 
 def test_activations_are_the_papers() -> None:

@@ -19,6 +19,7 @@ from linnet.data.preprocess import Preprocess
 from linnet.errors import SettingError, WeightsError
 from linnet.nn.build import build
 from linnet.nn.conv import DropPath
+from linnet.training.recipe import Recipe
 from linnet.weights.create import create_model, list_models
 from linnet.weights.model import Model, write_model
 from linnet.weights.pretrained import offered
@@ -70,6 +71,41 @@ def test_what_is_not_there_is_said(arguments: dict[str, object], said: str) -> N
     with pytest.raises(SettingError) as error:
         create_model(**arguments)  # type: ignore[arg-type]
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3_small_100", "resnet18"])
+def test_another_norm_trains_on_two_pictures_and_needs_no_batch(name: str) -> None:
+    batch, group = (create_model(name, num_classes=3, norm=norm) for norm in ("batch", "group"))
+    assert {n: p.shape for n, p in group.named_parameters()} == {n: p.shape for n, p in batch.named_parameters()}
+    assert not list(group.buffers())
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 64)
+    images[0, 0] += 2
+    images[1, 2] += 2
+    logits = group(images)
+    assert torch.allclose(logits[:1], group(images[:1]), atol=1e-5)  # in training mode
+    labels, optimizer = torch.tensor([0, 1]), torch.optim.AdamW(group.parameters(), lr=3e-4)
+    losses = []
+    for _ in range(15):
+        loss = torch.nn.functional.cross_entropy(group(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert min(losses[-3:]) < 0.2 * losses[0]
+    folded = group.eval().fold()  # type: ignore[operator]
+    assert torch.allclose(folded(images), group(images), atol=1e-5)
+    assert sum(p.numel() for p in create_model(name, norm="layer").parameters()) > sum(
+        p.numel() for p in create_model(name).parameters()
+    )  # its convolutions have a bias
+
+
+def test_weights_are_those_of_the_networks_own_norm() -> None:
+    with pytest.raises(SettingError, match="no weights to load"):
+        create_model("tf_efficientnet_lite0", pretrained=True, norm="group")
+    own = find("tf_efficientnet_lite0").with_norm("group").to_json()
+    with pytest.raises(SettingError, match="do not fit"):
+        Recipe(arch=own, pretrained="tf_efficientnet_lite0")
 
 
 def test_options_of_timms_create_model() -> None:
