@@ -67,6 +67,7 @@ def fit(
     *,
     arch: str | None = None,
     from_scratch: bool = False,
+    head_only: bool = False,
     epochs: int | None = None,
     image: int | None = None,
     batch: int | None = None,
@@ -88,6 +89,7 @@ def fit(
         arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
         pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
+        head_only: Let the classifier alone learn; the rest stays as it is pretrained, which is several times faster.
         epochs: How often every photo is seen; by default as many as the number of photos asks for.
         image: Side in pixels of what the network sees.
         batch: Photos per step.
@@ -105,8 +107,9 @@ def fit(
     flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
-        if given or from_scratch or out:
-            named = next(iter(given), "from_scratch" if from_scratch else "out").replace("_", "-")
+        if given or from_scratch or head_only or out:
+            switch = "from_scratch" if from_scratch else "head_only" if head_only else "out"
+            named = next(iter(given), switch).replace("_", "-")
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
     # A wrong flag fails before any work.
@@ -118,6 +121,11 @@ def fit(
     elif arch is None:
         given["arch"], note = choose_arch(from_scratch=from_scratch)
         say(note)
+    if head_only:
+        given["head_only"] = True
+        first_recipe(
+            **given, from_scratch=from_scratch
+        )  # without weights it is refused before the photos are looked at
 
     from .data.sample import sample_photos
 

@@ -40,9 +40,11 @@ def first_recipe(
     max_bad: float = 0.05,
     pretrained: str | None = None,
     from_scratch: bool = False,
+    head_only: bool = False,
 ) -> Recipe:
     """A sound recipe for `photos` pictures in the folder `root`: fine-tuning where pretrained weights are to be had,
     else from scratch. Images grow on the way in both; rates grow with the square root of the batch, as AdamW's should.
+    With `head_only` the classifier alone learns.
 
     Raises: SettingError for a wrong setting, before anything heavy is imported.
     """
@@ -79,6 +81,8 @@ def first_recipe(
     settings["pack"] = pack_side(photos, epochs, image)
     peak = lambda at_64: at_64 * (batch / 64) ** 0.5 if lr is None else lr  # noqa: E731
     if not tuned:
+        if head_only:
+            raise SettingError(no_body(found.name))
         return Recipe(
             **settings,
             phases=grow(epochs, 4, (0.6, image), step, randaugment=(3, 9), dropout=(0.1, 0.2), batch=batch),
@@ -97,7 +101,7 @@ def first_recipe(
     frozen = rows_to(found, 8) if photos <= FEW else 0
     growing = grow(epochs - first, 4, (0.7, image), step, randaugment=(0, 3), dropout=(0.0, 0.1), batch=batch)
     phases = (*head, *(dataclasses.replace(phase, freeze=frozen) for phase in growing))
-    return Recipe(
+    recipe = Recipe(
         **settings,
         pretrained=pretrained,
         phases=phases,
@@ -107,6 +111,29 @@ def first_recipe(
         eval_image=image,
         ema=0.99,
         crop_area=(0.35, 1.0),
+    )
+    return head_alone(recipe) if head_only else recipe
+
+
+def head_alone(recipe: Recipe) -> Recipe:
+    """The recipe with all rows below the classifier as they are, in evaluation mode, in every phase.
+
+    Raises: SettingError where they begin at random.
+    """
+    from ..arch.names import find
+    from ..arch.spec import Arch
+
+    arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
+    if recipe.pretrained is None:
+        raise SettingError(no_body(arch.name))
+    rows = tuple(dataclasses.replace(phase, freeze=arch.classifier_row) for phase in recipe.phases)
+    return dataclasses.replace(recipe, phases=rows)
+
+
+def no_body(name: str) -> str:
+    return (
+        f"--head-only needs a network that has learnt already, but {name} begins at random: no weights of it are here, or"
+        " --from-scratch was given. Name weights with --pretrained (`linnet archs --pretrained`), or leave it out."
     )
 
 
@@ -152,8 +179,8 @@ def side_step(arch: Arch) -> int:
     return SIDES[-1]
 
 
-def changed(recipe: Recipe, **given: Any) -> Recipe:
-    """The recipe with what the flags say; `batch` holds for all phases.
+def changed(recipe: Recipe, *, head_only: bool = False, **given: Any) -> Recipe:
+    """The recipe with what the flags say; `batch` and `head_only` hold for all phases.
 
     Raises: SettingError for `epochs` or `image` where the recipe has several phases, and for weights of a file that
     is not there.
@@ -175,7 +202,7 @@ def changed(recipe: Recipe, **given: Any) -> Recipe:
     result = dataclasses.replace(recipe, **({"pretrained": None, "preprocess": None} if other else {}) | given)
     if other and recipe.pretrained and "pretrained" not in given and has_weights(given["arch"]):
         result = dataclasses.replace(result, pretrained=given["arch"])
-    return result
+    return head_alone(result) if head_only else result
 
 
 def has_weights(name: str) -> bool:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .result import Result
+
+if TYPE_CHECKING:
+    from ..data.source import Photos
+    from .distributed import Place
+    from .recipe import Recipe
 
 
 def train(
@@ -22,13 +29,16 @@ def train(
     max_bad: float | None = None,
     pretrained: str | None = None,
     from_scratch: bool = False,
+    head_only: bool = False,
     out: Path | None = None,
     resume: Path | None = None,
-) -> Result:
+    processes: int | None = None,
+) -> Result | None:
     """Train a network on a folder of photos, or go on with a run that was stopped.
 
     Ctrl-C saves and says how to go on (exit code 75); a killed run goes on from its last checkpoint. On a CPU the
-    resumed run ends with the same bits as one that was never stopped. An existing run is never overwritten.
+    resumed run ends with the same bits as one that was never stopped. An existing run is never overwritten. Several
+    machines: `torchrun ... -m linnet train ...`; only the first process of a run returns its result.
 
     Args:
         photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders.
@@ -43,39 +53,77 @@ def train(
         max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
         pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
+        head_only: Let the classifier alone learn; the rest stays as it is pretrained, which is several times faster.
         out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
         resume: Folder of a run to go on with. All settings are its own.
+        processes: How many processes of this machine train together, each with a GPU or its share of the cores.
     """
+    flags = {name: value for name, value in locals().items() if name != "processes"}
+    if processes is not None and processes != 1:
+        from .launch import launch
+
+        return launch(processes, flags)
+
+    from .distributed import joined
+
+    with joined() as place:
+        result = train_here(place, **flags)
+        return result if place.first else None
+
+
+def train_here(
+    place: Place,
+    *,
+    photos: Path | None,
+    recipe: Path | None,
+    from_scratch: bool,
+    out: Path | None,
+    resume: Path | None,
+    **flags: Any,
+) -> Result:
+    """What one of a run's processes does; looking at the photos and all that is said is the first one's."""
     from ..errors import SettingError
+    from .distributed import folder_of_job
     from .recipe import Recipe
     from .start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run
 
-    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
+    given |= {"head_only": True} if head_only else {}
     if resume is not None:
         if extra := [*given, *["recipe"] * bool(recipe), *["out"] * bool(out), *["from-scratch"] * from_scratch]:
-            raise SettingError(f"--{extra[0]}: a resumed run keeps its settings. Leave it out, or train anew.")
-        found = photos_of_run(resume, photos)
-
-        from .loop import run
-
-        return run(None, found, resume, resume=True)
+            raise SettingError(
+                f"--{extra[0].replace('_', '-')}: a resumed run keeps its settings. Leave it out, or train anew."
+            )
+        found = place.once(lambda: photos_of_run(resume, photos))
+        return train_in(place, resume, None, found)
 
     # Wrong settings are refused here, before the photos are looked at or torch is imported.
-    chosen = changed(Recipe.load(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
-    root = photos or (Path(chosen.photos) if chosen.photos else None)
-    if root is None:
-        raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
+    with place.said_once():
+        chosen = changed(Recipe.load(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
+        root = photos or (Path(chosen.photos) if chosen.photos else None)
+        if root is None:
+            raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
     root = root.absolute()  # the run finds its photos again from wherever it is gone on with
-    diagnosis = look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
+    diagnosis = place.once(lambda: look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad))
     if recipe is None:
         chosen = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
     chosen = changed(chosen, photos=str(root), **({"pretrained": None} if from_scratch else {}))
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]
-    if note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None):
+    if place.first and (note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None)):
         print(note, file=sys.stderr)
-    folder = new_run(out or Path("runs") / name, diagnosis)
+    where = out or Path("runs") / name
+    if begun := place.once(lambda: folder_of_job(where)):
+        return train_in(place, begun, None, diagnosis.photos)
+    return train_in(place, place.once(lambda: new_run(where, diagnosis)), chosen, diagnosis.photos)
+
+
+def train_in(place: Place, folder: Path, recipe: Recipe | None, photos: Photos) -> Result:
+    """A new run by `recipe`, or without one the run that is there."""
+    from .launch import PARENT
+
+    if place.first and PARENT in os.environ:  # who launched us wants to know where it is
+        print(folder, flush=True)
 
     from .loop import run
 
-    return run(chosen, diagnosis.photos, folder)
+    return run(recipe, photos, folder, resume=recipe is None, place=place)

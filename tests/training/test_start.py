@@ -49,6 +49,30 @@ def test_first_recipe_from_pretrained_weights(weights):
     assert first_recipe(arch="efficientnet_b0", from_scratch=True).pretrained is None
 
 
+@pytest.mark.parametrize("photos", [100, 49_999, 50_000, 1_000_000])
+def test_weights_at_hand_are_fine_tuned_however_many_photos_there_are(photos, weights):
+    """Below 50,000 it is what was asked for; above, the epochs that a first recipe has are too few to begin at random."""
+    assert first_recipe(arch="efficientnet_b0", photos=photos).pretrained == "efficientnet_b0"
+
+
+def test_the_head_alone_learns(weights):
+    recipe = first_recipe(arch="efficientnet_b0", head_only=True)
+    assert {phase.freeze for phase in recipe.phases} == {find("efficientnet_b0").classifier_row}
+    plain = first_recipe(arch="efficientnet_b0")
+    assert recipe.epochs == plain.epochs
+    assert changed(plain, head_only=True).phases == recipe.phases
+
+
+def test_a_head_alone_needs_a_body_that_has_learnt(no_weights, tiny_recipe):
+    for attempt in (
+        lambda: first_recipe(head_only=True),
+        lambda: first_recipe(head_only=True, from_scratch=True),
+        lambda: changed(tiny_recipe, head_only=True),
+    ):
+        with pytest.raises(SettingError, match="--head-only needs a network that has learnt already"):
+            attempt()
+
+
 def test_every_network_can_be_begun_with(weights):
     """Sides that patches divide, a classifier that is left to learn: the recipe itself refuses anything else."""
     for name in known():

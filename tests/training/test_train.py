@@ -63,3 +63,10 @@ def test_wrong_flags_on_the_command_line_leave_no_trace(flags, tmp_path):
     assert flags[0].removeprefix("--")[:5] in child.stderr or "mobilenet" in child.stderr
     assert child.stdout.strip().endswith("False")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_alone_is_asked_for_with_a_switch(tmp_path):
+    with pytest.raises(SettingError, match="--head-only: a resumed run keeps"):
+        train(resume=tmp_path, head_only=True)
+    with pytest.raises(SettingError, match="--head-only needs a network that has learnt already"):
+        train(tmp_path, arch="mobilenetv3_small_100", from_scratch=True, head_only=True)
