@@ -16,11 +16,12 @@ VERBS = {
     "archs": "linnet.weights.archs",
     "table": "linnet.cost.table",
     "cost_of": "linnet.cost.arithmetic",
-    "doctor": "linnet.data.doctor",
+    "doctor": "linnet.explanation.doctor",
     "pack": "linnet.data.pack",
     "train": "linnet.training.train",
     "watch": "linnet.explanation.watch",
     "evaluate": "linnet.evaluation.evaluate",
+    "compare": "linnet.explanation.compare",
     "export": "linnet.deploy.export",
     "predict": "linnet.deploy.predict",
     "report": "linnet.explanation.report",
@@ -59,13 +60,14 @@ if TYPE_CHECKING:
     from .cost.arithmetic import cost_of as cost_of
     from .cost.count import count as count
     from .cost.table import table as table
-    from .data.doctor import doctor as doctor
     from .data.pack import pack as pack
     from .data.preprocess import Preprocess as Preprocess
     from .deploy.export import export as export
     from .deploy.predict import predict as predict
     from .errors import LinnetError as LinnetError
     from .evaluation.evaluate import evaluate as evaluate
+    from .explanation.doctor import doctor as doctor
+    from .explanation.compare import compare as compare
     from .explanation.report import report as report
     from .explanation.watch import watch as watch
     from .nn.build import build as build

@@ -6,20 +6,28 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 
 if TYPE_CHECKING:
+    from .balance import Balance
+    from .near import Alike
+    from .preprocess import Preprocess
+    from .remarks import Remark
     from .source import Finding, Photo, Photos
+    from .suspect import LabelCheck
+    from .tone import Tones
 
 SHOWN = 20  # bad files named in a message; all of them stand in the JSON
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found. `photos` holds the good ones only."""
+    """What was found. `photos` holds the good ones only.
+
+    `shapes`, `kinds`, and the positions in `alike`, `tones` and `labels` go by the order of `everything`.
+    """
 
     photos: Photos
     findings: tuple[Finding, ...]
@@ -27,23 +35,51 @@ class Diagnosis:
     bad: dict[str, int]  # class -> bad files
     sizes: dict[str, dict[str, int]]  # width and height as seen upright -> min, median, max in pixels
     problems: tuple[str, ...]  # what would stop a training
+    shapes: tuple[tuple[int, int], ...]  # width and height of each
+    kinds: tuple[str, ...]  # the format of each, by content
+    alike: Alike
+    tones: Tones
+    preprocess: Preprocess  # what the network would see of them
+    labels: LabelCheck | None = None  # what a trained model says of the labels
+
+    @property
+    def everything(self) -> tuple[Photo, ...]:
+        """The good photos, split after split."""
+        from .leaks import everything
+
+        return everything(self.photos)
 
     @property
     def bad_share(self) -> float:
         """Bad files among those that should be pictures."""
-        bad, good = sum(self.bad.values()), sum(sum(split.values()) for split in self.counts.values())
-        return bad / max(1, bad + good)
+        bad = len(self.quarantined())
+        return bad / max(1, bad + len(self.shapes))
 
     @property
     def imbalance(self) -> float:
         """Photos of the largest class in train for one of the smallest."""
-        train = self.counts["train"].values()
-        return max(train) / max(1, min(train))
+        return self.balance.ratio if self.balance else 0.0
+
+    @property
+    def balance(self) -> Balance | None:
+        """How evenly the photos of train are spread over the classes."""
+        from .balance import balance
+
+        return balance(self.counts["train"])
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is worth knowing of the photos as a whole."""
+        from .remarks import remarks
+
+        return remarks(self)
 
     def quarantined(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.verdict == "quarantined"]
 
     def to_json(self) -> dict[str, Any]:
+        from .facts import facts
+
         photos = self.photos
         return {
             "schema": 1,
@@ -55,12 +91,17 @@ class Diagnosis:
             "imbalance": round(self.imbalance, 3),
             "sizes": self.sizes,
             "problems": list(self.problems),
+            "remarks": [asdict(remark) for remark in self.remarks],
+            **facts(self),
             "findings": [asdict(finding) for finding in self.findings],
             "files": {
                 split: [[shown(os.path.relpath(p.path, photos.root)), p.label, p.digest] for p in members]
                 for split, members in photos.splits.items()
             },
         }
+
+    def __str__(self) -> str:
+        return self.to_text().rstrip("\n")
 
     def to_text(self) -> str:
         """The findings for a person: a table of the classes, then every bad file, then the rest by kind."""
@@ -77,8 +118,7 @@ class Diagnosis:
             width, height = self.sizes["width"], self.sizes["height"]
             lines += ["", f"Sizes: {width['min']} to {width['max']} wide (median {width['median']}),"]
             lines[-1] += f" {height['min']} to {height['max']} high (median {height['median']}) pixels."
-        if self.imbalance > 3:
-            lines.append(f"The largest class of train has {self.imbalance:.1f} times the photos of the smallest.")
+        lines += [line for remark in self.remarks for line in ("", *_wrapped(str(remark)))]
         for title, verdict in (("Bad files, not used", "quarantined"), ("Left out", "left out")):
             found = [finding for finding in self.findings if finding.verdict == verdict]
             if found:
@@ -108,27 +148,25 @@ def examine(
     Raises:
         DataError: nothing to train on; more than the share `max_bad` of the files are bad; or a class has no good ones.
     """
-    diagnosis = _diagnose(root_or_photos, workers, progress)
-    _stop_if_bad(diagnosis, max_bad)
+    diagnosis = diagnose(root_or_photos, workers=workers, progress=progress)
+    stop_if_bad(diagnosis, max_bad)
     return diagnosis
 
 
-def doctor(photos: Path, *, max_bad: float = 1.0, out: Path | None = None) -> Diagnosis:
-    """Say what is wrong with a folder of photos.
-
-    Args:
-        photos: The folder (or CSV of path,label) to look at; nothing in it is changed.
-        max_bad: Fail when more than this share of the files is bad, or a class has no good file; 1 only reports.
-        out: Write the whole diagnosis to this file, as JSON.
-    """
-    diagnosis = _diagnose(photos, None, None)
-    if out is not None:
-        from ..files import write_json
-
-        write_json(out, diagnosis.to_json())
-    if max_bad < 1:
-        _stop_if_bad(diagnosis, max_bad)
-    return diagnosis
+def stop_if_bad(diagnosis: Diagnosis, max_bad: float) -> None:
+    """Raises: DataError where more than the share `max_bad` of the files are bad, or there is a problem."""
+    problems = list(diagnosis.problems)
+    bad = diagnosis.quarantined()
+    if diagnosis.bad_share > max_bad:
+        problems.append(
+            f"{diagnosis.bad_share:.1%} of the files are bad (allowed: {max_bad:.1%}; --max-bad allows more)"
+        )
+    if not problems:
+        return
+    files = "".join(f"\n  {finding.path}: {finding.reason}" for finding in bad[:SHOWN])
+    more = f"\n  ... and {len(bad) - SHOWN} more; `linnet doctor` lists all" if len(bad) > SHOWN else ""
+    root = shown(diagnosis.photos.root)
+    raise DataError(f"{root} cannot be trained on: {'; '.join(problems)}. Mend or remove these files:{files}{more}")
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -137,37 +175,84 @@ def shown(path: str | os.PathLike) -> str:
     return shown_name(path)
 
 
-def _diagnose(
-    root_or_photos: str | os.PathLike | Photos, workers: int | None, progress: Callable[[int, int], None] | None
+def diagnose(
+    root_or_photos: str | os.PathLike | Photos,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    preprocess: Preprocess | None = None,
 ) -> Diagnosis:
+    """Decode every photo once and say what was found, however bad. `preprocess`: what the network will see of them."""
     from .inspector import inspect
+    from .preprocess import Preprocess
     from .source import Finding, Photos, find_photos
 
     photos = root_or_photos if isinstance(root_or_photos, Photos) else find_photos(root_or_photos)
     everything = [photo for members in photos.splits.values() for photo in members]
-    looks = inspect([os.fspath(photo.path) for photo in everything], workers=workers, progress=progress)
-    findings, good, sizes = list(photos.findings), set(), []
+    looks = inspect([photo.packed or os.fspath(photo.path) for photo in everything], workers=workers, progress=progress)
+    findings, good, fine = list(photos.findings), set(), []
     bad = dict.fromkeys(photos.classes, 0)
     for photo, seen in zip(everything, looks, strict=True):
         path = shown(os.path.relpath(photo.path, photos.root))
+        names = [photos.classes[label] for label in photo.labels]
+        label = ";".join(names)
         if seen.bad is not None:
-            findings.append(Finding(path, "quarantined", seen.bad, photos.classes[photo.label]))
+            findings.append(Finding(path, "quarantined", seen.bad, label))
             continue
         good.add(photo.path)
-        sizes.append(seen.size)
-        findings += [Finding(path, "note", note, photos.classes[photo.label]) for note in seen.notes]
+        fine.append(seen)
+        findings += [Finding(path, "note", note, label) for note in seen.notes]
     for finding in findings:
-        if finding.verdict == "quarantined" and finding.label in bad:
-            bad[finding.label] += 1
+        if finding.verdict == "quarantined":
+            for name in finding.label.split(";") if photos.several else [finding.label]:
+                if name in bad:
+                    bad[name] += 1
     splits = {split: tuple(p for p in members if p.path in good) for split, members in photos.splits.items()}
     findings = tuple(sorted(findings, key=lambda finding: (finding.path, finding.verdict, finding.reason)))
     kept = replace(photos, **splits, findings=findings)
     counts = {split: _by_class(members, photos.classes) for split, members in splits.items()}
-    return Diagnosis(kept, findings, counts, bad, _spread(sizes), _problems(photos, counts, bad, findings))
+    alike, tones = _seen_on(kept, [seen.thumb for seen in fine])
+    return Diagnosis(
+        photos=kept,
+        findings=findings,
+        counts=counts,
+        bad=bad,
+        sizes=_spread([seen.size for seen in fine]),
+        problems=_problems(photos, counts, bad, findings),
+        shapes=tuple(seen.size for seen in fine),
+        kinds=tuple(seen.kind for seen in fine),
+        alike=alike,
+        tones=tones,
+        preprocess=preprocess or Preprocess(),
+    )
+
+
+def _seen_on(photos: Photos, thumbs: list[bytes]) -> tuple[Alike, Tones]:
+    """Look-alikes and tones. Of files with the same bytes, which is said already, only the first is compared."""
+    import numpy as np
+
+    from .leaks import everything
+    from .near import SIDE, Alike, find_alike
+    from .tone import tones_of
+
+    pixels = np.frombuffer(b"".join(thumbs), np.uint8).reshape(-1, SIDE, SIDE, 3)
+    first: dict[str, int] = {}
+    for n, photo in enumerate(everything(photos)):
+        first.setdefault(photo.digest, n)
+    places = list(first.values())
+    pairs, complete = find_alike(pixels[places])
+    pairs = tuple(pair._replace(first=places[pair.first], second=places[pair.second]) for pair in pairs)
+    return Alike(pairs, complete), tones_of(pixels)
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _by_class(members: tuple[Photo, ...], classes: tuple[str, ...]) -> dict[str, int]:
-    numbers = Counter(photo.label for photo in members)
+    numbers = Counter(label for photo in members for label in photo.labels)
     return {name: numbers[label] for label, name in enumerate(classes)}
 
 
@@ -196,18 +281,3 @@ def _problems(
             ] * bool(left_out)
             problems.append(f"the class {name!r} has no good photo to train with ({', '.join(why)})")
     return tuple(problems)
-
-
-def _stop_if_bad(diagnosis: Diagnosis, max_bad: float) -> None:
-    problems = list(diagnosis.problems)
-    bad = diagnosis.quarantined()
-    if diagnosis.bad_share > max_bad:
-        problems.append(
-            f"{diagnosis.bad_share:.1%} of the files are bad (allowed: {max_bad:.1%}; --max-bad allows more)"
-        )
-    if not problems:
-        return
-    files = "".join(f"\n  {finding.path}: {finding.reason}" for finding in bad[:SHOWN])
-    more = f"\n  ... and {len(bad) - SHOWN} more; `linnet doctor` lists all" if len(bad) > SHOWN else ""
-    root = shown(diagnosis.photos.root)
-    raise DataError(f"{root} cannot be trained on: {'; '.join(problems)}. Mend or remove these files:{files}{more}")

@@ -6,6 +6,7 @@ nothing is forked under the threads of torch, and a script without `if __name__ 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -18,36 +19,66 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from ..errors import LinnetError
+
+if TYPE_CHECKING:
+    from .shard import Packed
 
 CHUNK = 32  # pictures handed to a child at once: enough to keep it busy, few enough to fit the pipe's buffer
 
 
 @dataclass(frozen=True)
 class Look:
-    """What decoding one picture showed: why it is bad (None: it is good), else its size upright and its oddities."""
+    """What decoding one picture showed: why it is bad (None: it is good), else its size upright, its oddities, its format.
+
+    `thumb` is the whole picture squashed to 16 x 16 RGB pixels, uint8: what near.py and tone.py go by.
+    """
 
     bad: str | None = None
     size: tuple[int, int] = (0, 0)
     notes: list[str] = field(default_factory=list)
+    kind: str = ""
+    thumb: bytes = field(default=b"", repr=False, compare=False)
 
 
-def look(path: str) -> Look:
-    """Decode the whole file, a JPEG at reduced scale (that still reads every byte of it)."""
-    from .image import BadImage, open_image, read_size
+def look(source: str | Packed) -> Look:
+    """Decode the whole file, a JPEG at reduced scale (that still reads every byte of it); check every byte of packed pixels."""
+    from PIL import Image
+
+    from .image import BadImage, image_kind, open_image
+    from .near import SIDE
+    from .shard import Packed
 
     notes: list[str] = []
+    size = (0, 0)
+
+    def enough(wide: int, high: int) -> tuple[int, int]:
+        nonlocal size
+        size = (wide, high)  # as the header has it, before a JPEG is scaled
+        return (32, 32)
+
     try:
-        size = read_size(path)
-        open_image(path, at_least=32, notes=notes)
+        if isinstance(source, Packed):
+            source.check()
+            picture, size = source.picture(), (source.width, source.height)
+            kind = "JPEG" if source.jpeg else "PPM"
+        else:
+            picture = open_image(source, at_least=enough, notes=notes)
+            with open(source, "rb") as file:
+                kind = image_kind(file.read(32)) or ""
+        # Smoothed over two pixels of the thumbnail: a copy at another size then differs little, wherever its pixels lie.
+        thumb = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0).tobytes()
     except BadImage as error:
         return Look(bad=error.text)
-    return Look(size=size, notes=list(dict.fromkeys(notes)))
+    except OSError as error:  # gone since it was decoded
+        return Look(bad=f"it cannot be read ({error.strerror})")
+    return Look(size=size, notes=list(dict.fromkeys(notes)), kind=kind, thumb=thumb)
 
 
 def inspect(
-    paths: Sequence[str],
+    paths: Sequence[str | Packed],
     *,
     workers: int | None = None,
     seconds: float = 60,
@@ -114,7 +145,7 @@ class _Child:
         self.late = self.over = False
         self.lock = threading.Lock()
 
-    def looks(self, paths: Iterable[str]) -> list[Look]:
+    def looks(self, paths: Iterable[str | Packed]) -> list[Look]:
         """The looks at these paths, in order."""
         left, seen = list(paths), []
         while left:
@@ -132,19 +163,19 @@ class _Child:
             left = left[1:]
         return seen
 
-    def _answers(self, process: subprocess.Popen[str], paths: list[str]) -> list[Look]:
+    def _answers(self, process: subprocess.Popen[str], paths: list[str | Packed]) -> list[Look]:
         assert process.stdin is not None
         assert process.stdout is not None
         answers: list[Look] = []
         try:
-            process.stdin.write(json.dumps(paths) + "\n")
+            process.stdin.write(json.dumps(paths, default=asdict) + "\n")
             process.stdin.flush()
             self._now_at_next()
             for line in process.stdout:
                 if not line.endswith("\n"):
                     break  # cut off by its end
-                value = json.loads(line)
-                answers.append(Look(value["bad"], tuple(value["size"]), value["notes"]))
+                bad, size, notes, kind, thumb = json.loads(line)
+                answers.append(Look(bad, tuple(size), notes, kind, base64.b64decode(thumb)))
                 self._now_at_next()
                 if len(answers) == len(paths):
                     break
@@ -210,15 +241,18 @@ class _Child:
 
 
 def main() -> None:
-    """The child: a JSON list of paths in, a line of JSON per path out, until there is nothing more to read."""
+    """The child: a JSON list of paths in, a line of JSON per path out (a Look's values), until there is no more to read."""
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    from . import image  # noqa: F401  loaded before "ready", so that the first picture is not blamed for it
+    from . import image, near  # noqa: F401  loaded before "ready", so that the first picture is not blamed for it
+    from .shard import Packed
 
     print("ready", flush=True)
     for line in sys.stdin:
-        for path in json.loads(line):
-            print(json.dumps(asdict(look(path))), flush=True)
+        for source in json.loads(line):
+            seen = look(Packed(**source) if isinstance(source, dict) else source)
+            thumb = base64.b64encode(seen.thumb).decode("ascii")
+            print(json.dumps([seen.bad, seen.size, seen.notes, seen.kind, thumb]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""The verb `doctor`: what is wrong with a folder of photos, as text, as JSON and as one page with the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..data.doctor import Diagnosis  # not for type checkers alone: the command line reads the signature
+
+
+def doctor(
+    photos: Path, *, model: Path | None = None, image: int | None = None, max_bad: float = 1.0, out: Path | None = None
+) -> Diagnosis:
+    """Say what is wrong with a folder of photos.
+
+    Args:
+        photos: The folder (or CSV of path,label) to look at; nothing in it is changed.
+        model: A run's folder, a bundle or a model's file that was trained on them: it names labels that it doubts.
+        image: Side in pixels that the network will see; none takes the model's, or 224.
+        max_bad: Fail when more than this share of the files is bad, or a class has no good file; 1 only reports.
+        out: A new folder for doctor.html, doctor.json and, where look-alikes lie in two splits, photos.csv without them;
+            or a file ending in .json for the JSON alone.
+    """
+    from dataclasses import replace
+
+    from ..data.doctor import diagnose, stop_if_bad
+    from ..data.preprocess import Preprocess
+    from ..data.source import find_photos
+    from ..evaluation.evaluate import shown_progress
+
+    if model is None:
+        found, labels = find_photos(photos), None
+        preprocess = Preprocess()
+    else:
+        from ..evaluation.labels import check_labels, model_and_photos
+
+        labels, found, trained_on = model_and_photos(Path(model), Path(photos))
+        preprocess = labels.preprocess
+    if image is not None:
+        preprocess = preprocess.at(image)
+    with shown_progress(sum(map(len, found.splits.values())), "looking at the photos") as advance:
+        done = 0
+
+        def show(looked: int, _all: int) -> None:
+            nonlocal done
+            if advance:
+                advance(looked - done)
+            done = looked
+
+        diagnosis = diagnose(found, progress=show, preprocess=preprocess)
+    if labels is not None:
+        told = check_labels(labels, diagnosis.photos, name=str(model), trained_on=trained_on)
+        diagnosis = replace(diagnosis, labels=told)
+    if out is not None:
+        write(diagnosis, Path(out))
+    if max_bad < 1:
+        stop_if_bad(diagnosis, max_bad)
+    return diagnosis
+
+
+def write(diagnosis: Diagnosis, out: Path) -> None:
+    """Write the JSON alone, or a new folder with the page, the JSON and the list without look-alikes in two splits."""
+    from ..data.leaks import apart, as_csv
+    from ..files import fresh_folder, write_json, write_text
+    from .checkup import checkup
+    from .page import render_page
+
+    if out.suffix.lower() == ".json":
+        write_json(out, diagnosis.to_json())
+        return
+    folder = fresh_folder(out)
+    write_json(folder / "doctor.json", diagnosis.to_json())
+    chosen = apart(diagnosis.photos, diagnosis.alike)
+    listed = as_csv(chosen, diagnosis.photos) if chosen else None
+    if listed:
+        write_text(folder / "photos.csv", listed)
+    write_text(folder / "doctor.html", render_page("checkup", **checkup(diagnosis, has_csv=bool(listed))))
