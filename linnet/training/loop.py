@@ -21,7 +21,7 @@ from .distributed import ALONE, Place, meet
 from .freeze import freeze_rows, train_mode
 from .gradients import backward
 from .log import read_log
-from .optim import clip, set_lr
+from .optim import add_l1, clip, set_lr
 from .prepare import PACKED, Run, normaliser, packed, prepare
 from .progress import Progress
 from .recipe import Recipe
@@ -99,6 +99,7 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
             r.optimizer.step()
             r.ema.update()
         else:
+            add_l1(r.optimizer)
             r.guard.restore()
         r.optimizer.zero_grad(set_to_none=True)
         at.count(loss, hits, share.n, finite=finite)

@@ -81,6 +81,7 @@ def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
             "params": params,
             "factor": factor,
             "weight_decay": chosen.weight_decay if decayed else 0.0,
+            "l1": recipe.l1 if decayed else 0.0,
         }
         for (decayed, factor), params in groups.items()
     ]
@@ -118,6 +119,19 @@ def is_decayed(p: nn.Parameter, which: Decayed) -> bool:
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = lr * group["factor"]
+
+
+def add_l1(optimizer: torch.optim.Optimizer) -> None:
+    """Add what `l1` times the sum of the decayed weights' magnitudes would add to the gradient: l1 * sign(w), 0 at 0.
+
+    It comes after clipping and is in no reported loss or norm. With AdamW and LAMB, which divide by the gradient's size,
+    it counts for little beside large gradients. Source: Tibshirani 1996 (lasso).
+    """
+    for group in optimizer.param_groups:
+        params = [p for p in group["params"] if p.grad is not None] if group["l1"] else []
+        if params:
+            with torch.no_grad():
+                torch._foreach_add_([p.grad for p in params], torch._foreach_sign(params), alpha=group["l1"])
 
 
 def clip(params: Sequence[nn.Parameter], norm: float, limit: float) -> None:

@@ -9,7 +9,17 @@ import torch
 from linnet.errors import WeightsError
 from linnet.nn.build import build
 from linnet.training.ingredients import AdamW, Lamb, RmsProp, Sgd
-from linnet.training.optim import TensorFlowRmsProp, build_optimizer, clip, load_optimizer, optimizer_tensors, set_lr
+from linnet.training.loop import run
+from linnet.training.optim import (
+    TensorFlowRmsProp,
+    add_l1,
+    build_optimizer,
+    clip,
+    load_optimizer,
+    optimizer_tensors,
+    set_lr,
+)
+from linnet.weights.model import read_model
 
 
 def test_rmsprop_by_hand():
@@ -125,6 +135,47 @@ def test_fused_kernels_agree_with_the_plain_ones(kind, tiny_arch, tiny_recipe):
             optimizer.zero_grad()
         weights.append(torch.cat([p.flatten() for p in net.parameters()]))
     assert torch.allclose(*weights, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Sgd(lr=0.1, weight_decay=0.01), AdamW(lr=0.01), RmsProp(weight_decay=0.0), Lamb()])
+def test_l1_is_the_gradient_of_the_sum_of_magnitudes_of_the_decayed_weights(kind, tiny_arch, tiny_recipe):
+    recipe = dataclasses.replace(tiny_recipe, optimizer=kind, l1=0.03)
+    nets = []
+    for by_hand in (True, False):
+        torch.manual_seed(0)
+        net = build(tiny_arch.with_classes(3))
+        optimizer, bare = build_optimizer(net, recipe), net.no_weight_decay()
+        decayed = [p for name, p in net.named_parameters() if p.ndim > 1 and name not in bare]
+        assert 0 < len(decayed) < len(list(net.parameters()))
+        for step in range(2):
+            torch.manual_seed(step)
+            loss = net(torch.randn(4, 3, 32, 32)).square().mean()
+            (loss + 0.03 * sum(p.abs().sum() for p in decayed) if by_hand else loss).backward()
+            if not by_hand:
+                add_l1(optimizer)
+            optimizer.step()
+            optimizer.zero_grad()
+        nets.append(torch.cat([p.detach().flatten() for p in net.parameters()]))
+    assert torch.allclose(*nets, rtol=1e-5, atol=1e-6)
+
+
+def test_no_l1_touches_no_gradient(tiny_arch, tiny_recipe):
+    net = build(tiny_arch)
+    optimizer = build_optimizer(net, tiny_recipe)
+    for p in net.parameters():
+        p.grad = torch.full_like(p, -0.0)
+    add_l1(optimizer)
+    assert all(p.grad.signbit().all() for p in net.parameters())
+
+
+def test_l1_makes_weights_smaller(tiny_recipe, tiny_photos, tmp_path, quiet):
+    sizes = []
+    for l1 in (0.0, 0.5):
+        recipe = dataclasses.replace(tiny_recipe, optimizer=Sgd(lr=0.01, weight_decay=0.0), l1=l1)
+        run(recipe, tiny_photos, tmp_path / str(l1), progress=quiet)
+        state = read_model(tmp_path / str(l1) / "best.safetensors").state
+        sizes.append(sum(p.abs().sum().item() for name, p in state.items() if p.ndim > 1))
+    assert sizes[1] < 0.85 * sizes[0]
 
 
 def test_clipping_by_hand():
