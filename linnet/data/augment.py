@@ -93,7 +93,7 @@ class Augment:
     def pixels(self, source: str | os.PathLike[str] | bytes | Packed, rng: np.random.Generator) -> np.ndarray:
         """One training picture, uint8 [image, image, 3]. Raises BadImage when the file cannot be used."""
         part = self.packed_crop(source, rng) if isinstance(source, Packed) else self.decoded_crop(source, rng)
-        result = resized(part, self.image, self.interpolation, mirrored=rng.random() < self.flip)
+        result = resized(part, self.image, self.image, self.interpolation, mirrored=rng.random() < self.flip)
         if self.randaugment > 0:
             result = rand_augment(result, self.randaugment, self.layers, self.spread, self.interpolation, rng)
         result = augmented(result, self.policy, self.interpolation, rng)
@@ -154,8 +154,8 @@ def scaled_box(box: tuple[float, float, float, float], size: tuple[int, int]) ->
     return left, top, max(left + 1, min(round(box[2]), size[0])), max(top + 1, min(round(box[3]), size[1]))
 
 
-def resized(part: np.ndarray, image: int, interpolation: str, *, mirrored: bool = False) -> np.ndarray:
-    """uint8 [H, W, 3] as uint8 [image, image, 3], antialiased, mirrored left to right if so wanted.
+def resized(part: np.ndarray, width: int, height: int, interpolation: str, *, mirrored: bool = False) -> np.ndarray:
+    """uint8 [H, W, 3] as uint8 [height, width, 3], antialiased, mirrored left to right if so wanted.
 
     torch's kernel for bytes gives Pillow's values (within 1) in a third of the time. Its arithmetic is in integers and
     a picture is worked on by one thread, so the result does not depend on how many there are.
@@ -165,7 +165,7 @@ def resized(part: np.ndarray, image: int, interpolation: str, *, mirrored: bool 
     pixels = torch.from_numpy(np.array(part))
     channels_first = pixels.permute(2, 0, 1).unsqueeze(0)
     small = torch.nn.functional.interpolate(
-        channels_first, (image, image), mode=interpolation, antialias=True, align_corners=False
+        channels_first, (height, width), mode=interpolation, antialias=True, align_corners=False
     )
     upright = small[0].permute(1, 2, 0)
     return (upright.flip(1) if mirrored else upright).numpy()  # numpy would take 0.1 ms for it, a tenth of all

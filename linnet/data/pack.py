@@ -155,7 +155,8 @@ def write_packed(
 ) -> list[Packed | str]:
     """Resize the (split, photo)s and write them to shards in `folder`; for one that cannot be read, why.
 
-    Threads, since Pillow lets go of Python's lock while it decodes and resizes; what they do does not depend on their number.
+    Threads: Pillow and torch let go of Python's lock while they decode and resize, so processes would gain nothing and
+    cost their start. What comes out does not depend on their number.
     """
     from .image import BadImage
     from .shard import write_shards
@@ -195,8 +196,10 @@ def in_order(jobs: Iterator[tuple[Callable[..., Any], ...]]) -> Iterator[Any]:
 
 def resized_once(photo: Photo, name: str, image: int, quality: int | None, upright: bool) -> Any:
     """A shard's Member of the photo, its short side at most `image` pixels; or the BadImage that it is."""
+    import numpy as np
     from PIL import Image
 
+    from .augment import resized
     from .image import BadImage, open_image
     from .shard import Member
 
@@ -204,13 +207,13 @@ def resized_once(photo: Photo, name: str, image: int, quality: int | None, uprig
         picture = open_image(photo.path, at_least=2 * image, upright=upright)
     except BadImage as error:
         return error
-    size = small_size(*picture.size, image)
+    size, pixels = small_size(*picture.size, image), np.asarray(picture)
     if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
+        pixels = resized(pixels, *size, "bicubic")
     if quality is None:
-        return Member(f"{name}.ppm", *size, picture.tobytes())
+        return Member(f"{name}.ppm", *size, pixels.tobytes())
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
     return Member(f"{name}.jpg", *size, file.getvalue())
 
 

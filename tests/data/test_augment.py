@@ -136,7 +136,7 @@ def test_a_turned_photo_is_cropped_upright(scene: Image.Image, orientation: int)
 def test_resizing_agrees_with_pillow(scene: Image.Image) -> None:
     for interpolation, kind in (("bicubic", Image.Resampling.BICUBIC), ("bilinear", Image.Resampling.BILINEAR)):
         for box in ((0, 0, 320, 240), (13, 40, 250, 233), (100, 100, 120, 115)):
-            given = resized(np.asarray(scene.crop(box)), 64, interpolation).astype(int)
+            given = resized(np.asarray(scene.crop(box)), 64, 64, interpolation).astype(int)
             expected = np.asarray(scene.crop(box).resize((64, 64), kind)).astype(int)
             assert abs(given - expected).max() <= 2
 

@@ -64,9 +64,9 @@ def test_its_pictures_are_upright_resized_once_and_never_enlarged(root: Path, tm
     for photo in find_photos(pack(root, image=20, out=tmp_path / "packed").folder).train:
         whole = open_image(root / photo.path.relative_to(tmp_path / "packed"))
         size = small_size(*whole.size, 20)
-        expected = whole if size == whole.size else whole.resize(size, Image.Resampling.BICUBIC)
+        expected = np.asarray(whole if size == whole.size else whole.resize(size, Image.Resampling.BICUBIC))
         assert photo.packed is not None
-        assert photo.packed.picture().tobytes() == expected.tobytes()
+        assert abs(photo.packed.pixels().astype(int) - expected).max() <= (0 if size == whole.size else 2)
     assert small_size(400, 300, 100) == (133, 100)
     assert small_size(30, 400, 100) == (30, 400)
     assert small_size(20_000, 2, 1) == (10_000, 1)
@@ -129,7 +129,7 @@ def test_a_crop_of_packed_pixels_is_drawn_as_of_a_file_of_that_size(root: Path, 
     rng = random_numbers(0, 0, 1)
     left, top, right, bottom = draw_crop(packed.width, packed.height, (0.3, 1.0), (3 / 4, 4 / 3), rng)
     plain = dataclasses.replace(AUGMENT, randaugment=0, erasing=0, flip=0).pixels(packed, random_numbers(0, 0, 1))
-    assert np.array_equal(plain, resized(packed.pixels()[top:bottom, left:right], 16, "bicubic"))
+    assert np.array_equal(plain, resized(packed.pixels()[top:bottom, left:right], 16, 16, "bicubic"))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
