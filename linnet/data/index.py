@@ -5,18 +5,23 @@ Everything read here is checked before it is used: a pack may come from anywhere
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import write_text
-from .image import shown_name
+from .image import open_image, shown_name
 from .listing import Entry, Finding, Listing, class_name
 from .shard import LIMIT, MEMBER, SHARD, SIDE, Packed
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 INDEX = "index.json"
 KIND, SCHEMA = "linnet pack", 1
@@ -143,3 +148,20 @@ def read_row(values: list[Any], root: Path, classes: int, jpeg: bool, sizes: dic
         raise ValueError(f"{path!r} leads out of the folder")
     packed = Packed(str(root / shard), member, offset, size, width, height, crc, jpeg)
     return Row(packed, tuple(labels), split, digest, path)
+
+
+def open_photo(path: Path, *, at_least: int) -> Image:
+    """The picture of a photo's path: of the file there, else of the pack that lies above it. Raises: BadImage."""
+    if not path.exists():
+        for root in path.parents:
+            if is_pack(root):
+                packed = pictures(root, (root / INDEX).stat().st_mtime_ns).get(os.fspath(path))
+                if packed is not None:
+                    return packed.picture()
+    return open_image(path, at_least=at_least)
+
+
+@functools.lru_cache(maxsize=4)
+def pictures(root: Path, written: int) -> dict[str, Packed]:
+    """Path -> where it lies, of a pack whose index was `written` then."""
+    return {entry.path: entry.packed for entry in list_pack(root).entries if entry.packed is not None}

@@ -20,10 +20,11 @@ QUALITIES = (72, 50, 30, 15)  # of JPEG, the best first
 
 def thumbnail(path: Path, side: int = SIDE, most: int | None = None) -> tuple[Markup, str]:
     """A small JPEG of a photo file as a data URI, or why there is none; of `most` characters where a quality allows it."""
-    from ..data.image import BadImage, open_image
+    from ..data.image import BadImage
+    from ..data.index import open_photo
 
     try:
-        picture = open_image(path, at_least=side)
+        picture = open_photo(path, at_least=side)
     except BadImage as error:
         return Markup(), error.reason
     picture.thumbnail((side, side))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from linnet.data.index import INDEX, is_pack, list_pack
+from linnet.data.image import BadImage
+from linnet.data.index import INDEX, is_pack, list_pack, open_photo
 from linnet.data.pack import pack
 from linnet.data.source import find_photos
 from linnet.errors import DataError
@@ -80,3 +81,14 @@ def test_a_missing_shard_is_named(packed: Path) -> None:
     change(packed, photos=value)
     with pytest.raises(DataError, match=r"photos-00001\.tar"):
         find_photos(packed)
+
+
+def test_a_picture_is_found_by_its_path(make_photos, packed: Path) -> None:
+    photo = find_photos(packed).train[0]
+    assert photo.packed is not None
+    assert not photo.path.exists()
+    assert open_photo(photo.path, at_least=8).tobytes() == photo.packed.picture().tobytes()
+    original = make_photos({"cat": 1}) / "cat" / "0.jpg"
+    assert open_photo(original, at_least=8).size == (24, 18)
+    with pytest.raises(BadImage, match="no such file"):
+        open_photo(packed / "cat" / "none.jpg", at_least=8)
