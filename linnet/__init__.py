@@ -19,6 +19,7 @@ VERBS = {
     "doctor": "linnet.explanation.doctor",
     "pack": "linnet.data.pack",
     "train": "linnet.training.train",
+    "list_recipes": "linnet.recipes.book",
     "watch": "linnet.explanation.watch",
     "evaluate": "linnet.evaluation.evaluate",
     "compare": "linnet.explanation.compare",
@@ -28,7 +29,7 @@ VERBS = {
     "convert": "linnet.weights.convert",
 }
 # On the command line a verb has the name that a folder of ours has too: `linnet cost` is `linnet.cost_of`.
-SHORT = {"cost_of": "cost"}
+SHORT = {"cost_of": "cost", "list_recipes": "recipes"}
 VALUES = {
     "Arch": "linnet.arch.spec",
     "Layer": "linnet.arch.spec",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .explanation.watch import watch as watch
     from .nn.build import build as build
     from .pipeline import fit as fit
+    from .recipes.book import list_recipes as list_recipes
     from .training.progressive import progressive as progressive
     from .training.recipe import Phase as Phase
     from .training.recipe import Recipe as Recipe

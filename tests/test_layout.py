@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import linnet
+import linnet.recipes.book
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "linnet"
@@ -28,6 +29,7 @@ MAY_IMPORT = {
     "data": set[str](),
     "evaluation": {"nn", "weights", "data"},
     "training": {"arch", "nn", "weights", "data", "evaluation", "cost"},
+    "recipes": {"arch", "training"},
     "deploy": {"arch", "nn", "weights", "cost", "data", "evaluation"},
     "explanation": {"arch", "nn", "cost", "data", "evaluation", "deploy"},
     "pipeline": {"arch", "nn", "weights", "cost", "data", "evaluation", "training", "deploy", "explanation"},
@@ -44,6 +46,10 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base
 # A file here is tested by the test of the file it belongs to, or is a list of facts.
 NO_TEST_OF_ITS_OWN = {
     "__main__.py": "tests/test_cli.py runs it",
+    **{
+        f"recipes/{file}.py": "values, each held against its source in tests/recipes/test_values.py"
+        for file in linnet.recipes.book.FILES
+    },
     "weights/catalogue.py": "a list of facts, held against timm and torchvision in tests/weights/test_pretrained.py",
 }
 

@@ -1,0 +1,1 @@
+"""Recipes of published results, one file per source: values that `linnet train --recipe NAME` trains by."""
