@@ -18,7 +18,9 @@ def headline(run: RunFolder) -> Values:
     metrics, split = measured(run)
     if metrics:
         seen = "photos it had never seen" if split == "test" else f"the {split} photos"
-        what = f"{n_classes or 'Some'} classes, {percent(metrics['top1'])} right on {seen}"
+        what = f"{n_classes or 'Some'} classes, {percent(score(metrics))} right on {seen}"
+        if "top1" not in metrics:
+            what = f"{n_classes or 'Some'} labels, mean average precision {percent(score(metrics))} on {seen}"
     tiles = [accuracy_tile(run), *bundle_tiles(run)]
     return {
         "title": what,
@@ -29,6 +31,7 @@ def headline(run: RunFolder) -> Values:
             for use, n in (("validation", photos_in(run, "validation")), ("the test", photos_in(run, "test")))
             if n
         ],
+        "several": bool(metrics) and "top1" not in metrics,
         "classes": [shortened(name, 40) for name in run.classes[:12]],
         "more_classes": max(0, n_classes - 12),
         "pretrained": shortened(run.recipe.get("pretrained") or "", 60),
@@ -43,19 +46,26 @@ def accuracy_tile(run: RunFolder) -> tuple[str, str, str, str]:
     metrics, split = measured(run)
     if not metrics:
         return "accuracy", NONE, "not measured yet", "plain"
+    name = "accuracy" if "top1" in metrics else "mean average precision"
     ends, n = metrics.get("top1_interval") or metrics.get("interval"), metrics.get("n")
+    ends = ends or metrics.get("mean_average_precision_interval")
     small = f"95\u00a0% interval {interval(ends)}" if interval(ends) != NONE else "no interval given"
-    return f"{split} accuracy", percent(metrics["top1"]), small + (f", n\u00a0=\u00a0{number(n)}" if n else ""), "plain"
+    return f"{split} {name}", percent(score(metrics)), small + (f", n\u00a0=\u00a0{number(n)}" if n else ""), "plain"
 
 
 def measured(run: RunFolder) -> tuple[Mapping[str, Any], str]:
     """The best figures there are, and the split they were measured on."""
     metrics = run.predictions.get("metrics")
-    if isinstance(metrics, dict) and finite(metrics.get("top1")):
+    if isinstance(metrics, dict) and finite(score(metrics)):
         return metrics, str(run.predictions.get("split", "test"))
     best = [e["validation"] for e in run.epochs if isinstance(e.get("validation"), dict)]
-    best = [v for v in best if finite(v.get("top1"))]
-    return (max(best, key=lambda v: v["top1"]), "validation") if best else ({}, "")
+    best = [v for v in best if finite(score(v))]
+    return (max(best, key=score), "validation") if best else ({}, "")
+
+
+def score(metrics: Mapping[str, Any]) -> Any:
+    """Top-1 accuracy; of several labels mean average precision."""
+    return metrics.get("top1", metrics.get("mean_average_precision"))
 
 
 def network_name(run: RunFolder) -> str:
@@ -64,6 +74,9 @@ def network_name(run: RunFolder) -> str:
 
 
 def photos_in(run: RunFolder, split: str) -> int:
+    files = run.data.get("files")
+    if isinstance(files, dict) and files.get(split):
+        return len(files[split])  # counts are of labels, of which a photo may have several
     counts = run.data.get("counts")
     members = counts.get(split) if isinstance(counts, dict) else None
     return sum(n for n in members.values() if finite(n)) if isinstance(members, dict) else 0

@@ -149,6 +149,24 @@ def curves(run: RunFolder) -> Values:
             ),
         ),
         (
+            "Mean average precision",
+            charts.line_chart(
+                "Mean average precision over epochs",
+                [
+                    line(
+                        "validation",
+                        thinned((x, v.get("mean_average_precision")) for x, v in checked),
+                        "validation",
+                        marks=True,
+                    )
+                ],
+                y_format=lambda y: percent(y, 0 if abs(y * 100 - round(y * 100)) < 1e-6 else 1),
+                high=1.0,
+                changes=changes,
+                until=until,
+            ),
+        ),
+        (
             "Image size",
             charts.line_chart(
                 "Image size over epochs",

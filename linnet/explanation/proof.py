@@ -54,6 +54,7 @@ def verdict(certificate: Mapping[str, Any]) -> bool | None:
 RUNTIMES = {"onnx": "ONNX Runtime"}
 TOGETHER = ("packages", "versions", "machine")  # one entry each, not one for every value in them
 STATED = ("runtime", "precision", "passed", "schema", "n", "images", "top1_agreement", "largest_logit_difference")
+STATED += ("label_agreement", "label_set_agreement")
 STATED += (
     "logit_spread",
     "tolerance",
@@ -73,6 +74,7 @@ def facts(certificate: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("photos compared", _photos(certificate)),
         ("same first answer as the network", _share(certificate, "top1_agreement")),
+        ("all labels as the network says them", _share(certificate, "label_set_agreement")),
         ("largest logit difference", _difference(certificate)),
         ("accuracy of the network", _accuracy(certificate, "network")),
         ("accuracy of the exported model", _accuracy(certificate, "runtime")),
@@ -122,6 +124,9 @@ def _difference(c: Mapping[str, Any]) -> str:
 
 def _accuracy(c: Mapping[str, Any], of: str) -> str:
     top1, ends = at(c, "accuracy", of, "top1"), at(c, "accuracy", of, "interval")
+    exact, mean = at(c, "accuracy", of, "exact_match"), at(c, "accuracy", of, "mean_average_precision")
+    if finite(exact):
+        return f"every label right on {percent(exact)} ({interval(ends)}), mean average precision {percent(mean)}"
     return f"{percent(top1)} ({interval(ends)})" if finite(top1) else ""
 
 

@@ -23,8 +23,8 @@ PICTURES = 12
 
 def confusion(run: RunFolder) -> Values:
     """A table with shares as colours, or for many classes a map and the pairs that are confused most."""
-    matrix = _metrics(run)["confusion"]
-    names = _names(run, len(matrix))
+    matrix = metrics_of(run)["confusion"]
+    names = names_of(run, len(matrix))
     pairs = sorted(
         (
             (row[j], i, j, row[j] / sum(row))
@@ -58,14 +58,14 @@ def confusion(run: RunFolder) -> Values:
             (shortened(names[i], 40), shortened(names[j], 40), number(n), number(sum(matrix[i])), percent(share, 0))
             for n, i, j, share in pairs[: 3 if small else PAIRS]
         ],
-        "split": _split(run),
+        "split": split_of(run),
     }
 
 
 def per_class(run: RunFolder) -> Values:
     """Precision, recall and F1, the weakest class first."""
-    metrics = _metrics(run)
-    names = _names(run, len(metrics["per_class"]))
+    metrics = metrics_of(run)
+    names = names_of(run, len(metrics["per_class"]))
     order = sorted(
         range(len(names)),
         key=lambda c: (metrics["per_class"][c]["f1"] is None, metrics["per_class"][c]["f1"] or 0, names[c]),
@@ -92,7 +92,7 @@ def per_class(run: RunFolder) -> Values:
         "macro": percent(metrics.get("macro_f1")),
         "macro_interval": interval(metrics.get("macro_f1_interval")),
         "top5": percent(metrics.get("top5")) if len(names) > 5 else "",
-        "split": _split(run),
+        "split": split_of(run),
     }
 
 
@@ -101,7 +101,7 @@ def calibration(run: RunFolder) -> Values:
     from ..evaluation.intervals import wilson
     from ..evaluation.metrics import BINS
 
-    error = _metrics(run).get("calibration_error")
+    error = metrics_of(run).get("calibration_error")
     sure = [
         (float(item["confidence"]), item["label"] == item["predicted"])
         for item in run.predictions.get("items", [])
@@ -128,19 +128,19 @@ def calibration(run: RunFolder) -> Values:
     }
 
 
-def _metrics(run: RunFolder) -> Mapping[str, Any]:
+def metrics_of(run: RunFolder) -> Mapping[str, Any]:
     metrics = run.predictions.get("metrics")
     if not isinstance(metrics, dict):
         raise Missing("Not measured: the run has no predictions.json with metrics.")
     return metrics
 
 
-def _names(run: RunFolder, n: int) -> list[str]:
+def names_of(run: RunFolder, n: int) -> list[str]:
     names = run.classes
     return [names[i] if i < len(names) else f"class {i}" for i in range(n)]
 
 
-def _split(run: RunFolder) -> str:
+def split_of(run: RunFolder) -> str:
     return shortened(run.predictions.get("split", "test"), 20)
 
 
@@ -155,7 +155,7 @@ def mistakes(run: RunFolder) -> Values:
     names = run.classes
     cards = []
     for item in wrong[:PICTURES]:
-        uri, why_not = thumbnail(_photo_file(run, str(item["path"])))
+        uri, why_not = thumbnail(photo_file(run, str(item["path"])))
         cards.append(
             {
                 "uri": uri,
@@ -163,14 +163,14 @@ def mistakes(run: RunFolder) -> Values:
                 "given": shortened(_name(names, item["label"]), 40),
                 "predicted": shortened(_name(names, item["predicted"]), 40),
                 "confidence": percent(item["confidence"], 0),
-                "path": shortened(_below_root(run, str(item["path"])), 40),
+                "path": shortened(below_root(run, str(item["path"])), 40),
             }
         )
     return {
         "cards": cards,
         "wrong": number(len(wrong)),
         "n": number(len(items)),
-        "split": _split(run),
+        "split": split_of(run),
         "notes": [shortened(note, 200) for note in run.predictions.get("notes", [])],
         "left_out": len(run.predictions.get("left_out", [])),
     }
@@ -185,11 +185,11 @@ def _root(run: RunFolder) -> Path:
     return root.parent if root.suffix.lower() == ".csv" else root
 
 
-def _photo_file(run: RunFolder, path: str) -> Path:
+def photo_file(run: RunFolder, path: str) -> Path:
     return _root(run) / path  # an absolute path stays as it is
 
 
-def _below_root(run: RunFolder, path: str) -> str:
+def below_root(run: RunFolder, path: str) -> str:
     """As it is called inside the photo folder: where that lies on somebody's disk is nobody's business."""
     try:
         return str(Path(path).relative_to(_root(run)))

@@ -25,7 +25,7 @@ def report(run: Path, *, out: Path | None = None) -> Path:
 
 def render(run: Any) -> str:
     """The page of a RunFolder: the same text for the same folder and photos."""
-    from . import ending, headline, history, inputs, proof, quality
+    from . import ending, headline, history, inputs, labels, proof, quality
     from .page import render_page
     from .section import build
 
@@ -44,6 +44,8 @@ def render(run: Any) -> str:
         "proof": proof.certificates,
         "surroundings": proof.surroundings,
     }
+    if labels.several(run):
+        sections |= labels.SECTIONS
     values = {name: build(section, run) for name, section in sections.items()}
     damaged = sorted(run.damaged.items())
     return render_page("report", **values, damaged=damaged)
