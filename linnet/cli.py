@@ -38,7 +38,7 @@ def show(value: Any, *, as_json: bool) -> int:
     Gives the exit code: 1 when a part of what was asked for could not be done.
     """
     errors: tuple[str, ...] = getattr(value, "errors", ())
-    if as_json:
+    if as_json and value is not None:
         plain = value.to_json() if hasattr(value, "to_json") else value
         print(json_format.dumps(plain, indent=1, default=str, ensure_ascii=False))
     elif isinstance(value, list):

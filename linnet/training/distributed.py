@@ -9,20 +9,25 @@ docs/decisions/0007-processes.md.
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import SettingError, TrainingError
+from ..errors import LinnetError, SettingError, TrainingError
+from .launch import end_with_parent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..data.loader import Batch
     from ..nn.drop import Part
+    from .recipe import Recipe
 
 T = TypeVar("T")
 START = timedelta(
@@ -97,7 +102,7 @@ class Place:
         """For an error that all processes meet alike: the first raises it, the others leave with its exit code."""
         try:
             yield
-        except TrainingError as error:
+        except LinnetError as error:
             if self.first:
                 raise
             raise SystemExit(getattr(error, "exit_code", 1)) from None
@@ -195,6 +200,21 @@ def with_neighbour(place: Place, batch: Batch) -> Batch:
     return batch._replace(images=joined[0], labels=joined[1], index=joined[2])
 
 
+def check_shares(recipe: Recipe, photos: int, world: int) -> None:
+    """Raises: SettingError where a process would have no whole group of BatchNorm, or less than two photos, of a batch."""
+    from ..data.cuts import sized_batch
+
+    group = recipe.bn_group or 2
+    for i, phase in enumerate(recipe.phases):
+        batches = [sized_batch(phase.batch, phase.image, side) for side in phase.sizes] or [phase.batch]
+        most = min(min(batches), photos) // group
+        if world > 1 and most < world:
+            raise SettingError(
+                f"{world} processes share each batch, but phases.{i} has only {most} times {group} photos in one."
+                f" Take {max(most, 1)} processes, or a larger batch."
+            )
+
+
 @contextmanager
 def joined() -> Iterator[Place]:
     """Join the processes that torchrun (or `--processes`) started; in a process that nobody started so, alone.
@@ -210,6 +230,7 @@ def joined() -> Iterator[Place]:
         raise SettingError(
             f"WORLD_SIZE is {world}, but {missing[0]} is not set. Start several processes with torchrun or --processes."
         )
+    end_with_parent()
     import torch
     import torch.distributed as dist
 
@@ -223,6 +244,29 @@ def joined() -> Iterator[Place]:
         steps = dist.new_group(timeout=STEP, backend=backend)
     yield Place(rank, world, local_rank, local_world, steps)
     dist.destroy_process_group()  # not after an error: the others may be gone, and it would wait for them
+
+
+def job() -> str:
+    """What torchrun's processes have in common when it starts them again after a loss; "" without torchrun.
+
+    Asked in the first process, which stays on its machine unless torchrun has a --rdzv-id of its own.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return ""
+    run_id = os.environ["TORCHELASTIC_RUN_ID"]
+    return run_id if run_id != "none" else f"{socket.gethostname()} {os.getppid()}"
+
+
+def folder_of_job(path: Path) -> Path | None:
+    """The run that this job began at `path` (or path-2, ...) before torchrun had to start it again; none at first."""
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return None
+    for folder in (path, *path.parent.glob(f"{path.name}-*")):
+        about = folder / "environment.json"
+        if (folder / "last.ckpt").is_file() and about.is_file():
+            if json.loads(about.read_text(encoding="utf-8")).get("job") == job():
+                return folder
+    return None
 
 
 @contextmanager

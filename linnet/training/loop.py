@@ -64,9 +64,13 @@ def run(
                 remove_pack(Path(folder) / PACKED)
             progress.close()
             torch.set_num_threads(threads)
+    return place.once(lambda: result_of(r, time.monotonic() - began))
+
+
+def result_of(r: Run, seconds: float) -> Result:
     at = r.position
     lines = [line for line in read_log(r.folder) if line["kind"] == "epoch" and line["epoch"] == at.best_epoch]
-    return Result(r.folder, r.recipe.epochs, at.best_epoch, lines[-1]["validation"], time.monotonic() - began)
+    return Result(r.folder, r.recipe.epochs, at.best_epoch, lines[-1]["validation"], seconds)
 
 
 def train_epoch(r: Run, stop: StopRequest) -> None:
@@ -95,11 +99,11 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         finite = math.isfinite(loss) and math.isfinite(norm)
         if finite:
             clip(params, norm, recipe.clip)
+            add_l1(r.optimizer)
             set_lr(r.optimizer, lr)
             r.optimizer.step()
             r.ema.update()
         else:
-            add_l1(r.optimizer)
             r.guard.restore()
         r.optimizer.zero_grad(set_to_none=True)
         at.count(loss, hits, share.n, finite=finite)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ..data.preprocess import Preprocess
 from ..data.source import Photos
 from ..errors import DataError, SettingError
 from ..files import write_json
+from ..nn.batchnorm import group_batch_norms, learning_batch_norms
 from ..nn.build import build
 from ..nn.net import Net
 from ..weights.keymap import classifier
@@ -29,7 +31,7 @@ from ..weights.model import Model, load_exactly
 from ..weights.pretrained import warning
 from . import measure
 from .checkpoint import Checkpoint, Position, remove_stale
-from .distributed import ALONE, Place
+from .distributed import ALONE, Place, check_shares, job
 from .ema import Ema
 from .environment import available_cores, describe, differences
 from .freeze import freeze_rows
@@ -102,11 +104,14 @@ def prepare(
     if len(photos.train) < 2:
         raise DataError(f"{photos.root}: {len(photos.train)} photos to train on; at least 2 are needed. Add photos.")
     recipe = with_loss(recipe, photos)
+    check_shares(recipe, len(photos.train), place.world)
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
     device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cpu":
         keep_memory()
+    if recipe.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when a GPU does its first multiplication
     arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
     facts: dict[str, Any] = {}
     measured: tuple[measure.Candidate, ...] = ()
@@ -132,13 +137,15 @@ def prepare(
         demand_same(teacher, folder)
     else:
         recipe.save(folder / "recipe.json")
-        write_json(
-            folder / "environment.json", {**describe(device, place.world), "weights": facts, "teacher": teacher.sha256}
-        )
+        about = {**describe(device, place.world), "weights": facts, "teacher": teacher.sha256, "job": job()}
+        write_json(folder / "environment.json", about)
     assert recipe.threads != "auto"
     torch.set_num_threads(threads_here(recipe.threads, place))
     net.to(device).to(memory_format=measure.FORMATS[recipe.memory_format])  # pyright: ignore[reportCallIssue]
     ema, optimizer = Ema(net, recipe.ema), build_optimizer(net, recipe)
+    net.set_grad_checkpointing(recipe.recompute)
+    if recipe.bn_group:
+        group_batch_norms(net, recipe.bn_group)
     checkpoint = Checkpoint(folder, net, ema, optimizer, recipe.save_minutes)
     position = Position(data=hash_photos(photos))
     if resume:
@@ -169,6 +176,13 @@ def prepare(
             log.note("There are no validation photos: the last epoch is kept as the best.")
         position.log_bytes = log.sync()
         checkpoint.save(position)
+    if place.world > 1 and not recipe.bn_group and not recipe.bn_frozen and learning_batch_norms(net):
+        text = (
+            f"Each of the {place.world} processes takes BatchNorm's statistics over its own photos. With another number"
+            " of processes the result differs by more than rounding; with bn_group in the recipe it would not."
+        )
+        log.note(text)
+        progress.say(text)
     run = Run(
         recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
         net, loss, teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(), place,

@@ -152,6 +152,11 @@ class Recipe(Checked):
             raise SettingError(
                 f"recipe: crop_area is {self.crop_area}; give (smallest, largest) with 0 < smallest <= largest."
             )
+        if self.bn_group and self.micro_batch != "auto" and self.micro_batch % self.bn_group:
+            raise SettingError(
+                f"recipe: micro_batch is {self.micro_batch}; allowed are multiples of bn_group, {self.bn_group}, whose"
+                " statistics it must not cut."
+            )
         if self.preprocess is not None:
             from ..data.preprocess import Preprocess
 

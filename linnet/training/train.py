@@ -87,8 +87,7 @@ def train_here(
     from .recipe import Recipe
     from .start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run
 
-    given = {name: value for name, value in flags.items() if value is not None}
-    given |= {"head_only": True} if head_only else {}
+    given = {name: value for name, value in flags.items() if value is not None and value is not False}
     if resume is not None:
         if extra := [*given, *["recipe"] * bool(recipe), *["out"] * bool(out), *["from-scratch"] * from_scratch]:
             raise SettingError(
@@ -104,10 +103,13 @@ def train_here(
         if root is None:
             raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
     root = root.absolute()  # the run finds its photos again from wherever it is gone on with
-    diagnosis = place.once(lambda: look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad))
+    diagnosis = place.once(
+        lambda: look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
+    )
     if recipe is None:
         chosen = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
-    chosen = changed(chosen, photos=str(root), **({"pretrained": None} if from_scratch else {}))
+    no_weights = {"pretrained": None} if from_scratch else {}
+    chosen = changed(chosen, photos=str(root), head_only=flags["head_only"], **no_weights)
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]
     if place.first and (note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None)):
         print(note, file=sys.stderr)
