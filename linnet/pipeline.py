@@ -42,13 +42,18 @@ class Fitted:
         }
 
     def __str__(self) -> str:
-        low, high = self.metrics["top1_interval"]
+        several = "top1" not in self.metrics
+        name = "mean_average_precision" if several else "top1"
+        what = f"mean average precision {{}} on {self.metrics['n']:,} {self.split} photos" if several else (
+            f"{{}} of {self.metrics['n']:,} {self.split} photos right"
+        )
+        low, high = self.metrics[f"{name}_interval"]
         latency = self.certificate["latency"]
         minutes, seconds = divmod(round(self.seconds), 60)
         return "\n".join(
             [
                 "",
-                f"{self.arch}: {100 * self.metrics['top1']:.1f} % of {self.metrics['n']:,} {self.split} photos right"
+                f"{self.arch}: {what.format(f'{100 * self.metrics[name]:.1f} %')}"
                 f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
                 f"certificate passed: ONNX Runtime answers as PyTorch does; {latency['median_ms']:.2f} ms a photo"
                 f" (p90 {latency['p90_ms']:.2f}), batch 1",
@@ -85,7 +90,7 @@ def fit(
     default where such weights are installed. Ctrl-C saves; the photos are never changed and nothing is overwritten.
 
     Args:
-        photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders, or a CSV.
+        photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders, or a CSV of path,label or path,labels.
         arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
         pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
@@ -247,7 +252,7 @@ def count(members: Any, classes: tuple[str, ...]) -> dict[str, int]:
     """Photos per class."""
     from collections import Counter
 
-    numbers = Counter(photo.label for photo in members)
+    numbers = Counter(label for photo in members for label in photo.labels)
     return {name: numbers[label] for label, name in enumerate(classes)}
 
 

@@ -18,7 +18,6 @@ from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
 from ..errors import LinnetError, ProofError, SettingError, WeightsError
 from ..files import sha256_file, sync_folder, write_text
-from ..weights.model import check_labels
 from .manifest import MANIFEST, REMEDY, SCHEMA, manifest_text, open_owned, plain_name, read_file, read_manifest
 
 SUFFIX = ".linnet"
@@ -76,10 +75,12 @@ def read_bundle(folder: str | Path) -> Bundle:
             preprocess=Preprocess.from_json(facts["preprocess"]),
             runtimes=tuple(Runtime(**entry) for entry in facts["runtimes"]),
             certificates=tuple(dict(entry) for entry in facts["certificates"]),
-            labels=check_labels(facts.get("labels", "one")),  # older bundles do not say it
+            labels=facts.get("labels", "one"),  # older bundles do not say it
             facts=facts,
         )
         files = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in facts["files"].items()}
+        if bundle.labels not in ("one", "several"):
+            raise ValueError(f'labels is {bundle.labels!r}, not "one" or "several"')
         if bundle.arch.classes != len(classes):
             raise ValueError(f"{len(classes)} class names for {bundle.arch.classes} classes")
         if missing := {"weights.safetensors", *(entry.file for entry in bundle.runtimes)} - files.keys():

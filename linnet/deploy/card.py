@@ -81,7 +81,9 @@ def model_card(
         image=preprocess.image,
         parameters=parameters,
         size=f"{certificate['size_bytes'] / 1e6:.1f} MB",
-        does=f"tells {len(classes)} classes apart" if one_label else f"says which of {len(classes)} labels a picture has",
+        does=f"tells {len(classes)} classes apart"
+        if one_label
+        else f"says which of {len(classes)} labels a picture has",
         quality=quality(metrics, classes, on) if one_label else quality_of_labels(metrics, classes, on),
         answers=f"It always answers with one of its {len(classes)} classes, also for a picture of something else."
         if one_label

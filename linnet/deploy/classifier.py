@@ -143,7 +143,10 @@ def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
     if said:
         first = min(max(map(len, said)), 40)
         shares = ["   ".join(f"{name} {100 * share:.1f} %" for name, share in one.classes) for one in read]
-        return [f"{one.path:{wide}}  {labels:{first}}   {rest}" for one, labels, rest in zip(read, said, shares)]
+        return [
+            f"{one.path:{wide}}  {labels:{first}}   {rest}"
+            for one, labels, rest in zip(read, said, shares, strict=True)
+        ]
     names = [len(name) for one in read for name, _ in one.classes[:1]]
     first = min(max(names, default=0), 30)
     lines = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .folder import RunFolder
+from .headline import score
 from .section import Missing, Values
 from .text import finite, interval, number, percent
 
@@ -16,16 +17,16 @@ def average(run: RunFolder) -> Values:
     if (
         not isinstance(raw, dict)
         or not isinstance(last, dict)
-        or not (finite(raw.get("top1")) and finite(last.get("top1")))
+        or not (finite(score(raw)) and finite(score(last)))
     ):
         raise Missing(
             "Not compared: raw weights are measured once, when a run ends that has an average and validation photos."
         )
-    gain = 100 * (last["top1"] - raw["top1"])
+    gain = 100 * (score(last) - score(raw))
     return {
-        "averaged": percent(last["top1"]),
+        "averaged": percent(score(last)),
         "averaged_interval": interval(last.get("interval")),
-        "raw": percent(raw["top1"]),
+        "raw": percent(score(raw)),
         "raw_interval": interval(raw.get("interval")),
         "gain": f"{abs(gain):.1f} points {'better' if gain > 0 else 'worse'}" if abs(gain) >= 0.05 else "as good",
         "n": number(raw.get("n")),

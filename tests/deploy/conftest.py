@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,3 +97,27 @@ def sealed(run):
 def bundle(sealed, tmp_path):
     """A copy of the bundle to damage."""
     return shutil.copytree(sealed, tmp_path / sealed.name)
+
+
+@pytest.fixture(scope="session")
+def several_run(tmp_path_factory, photos):
+    """A run whose photos have several labels each, as their CSV says: the pattern, and whether it is a first or second."""
+    root = shutil.copytree(photos, tmp_path_factory.mktemp("several") / "patterns")
+    rows = ["path,labels,split"]
+    for path in sorted(root.rglob("*.jpg")):
+        split, kind, name = path.relative_to(root).parts
+        labels = [kind] * (name != "3.jpg") + ["early"] * (name in ("0.jpg", "1.jpg"))
+        rows.append(f"{path.relative_to(root).as_posix()},{';'.join(labels)},{split}")
+    (root / "labels.csv").write_text("\n".join(rows))
+    folder = tmp_path_factory.mktemp("runs") / "several"
+    folder.mkdir()
+    classes = ("waves", "early", "dots", "checks", "lines")
+    model = replace(random_model("mobilenetv3_small_035", classes, Preprocess(image=64)), labels="several")
+    write_model(folder / "best.safetensors", model)
+    (folder / "recipe.json").write_text(json.dumps({"photos": str(root / "labels.csv")}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def several_sealed(several_run):
+    return export(several_run, workers=0)

@@ -10,7 +10,18 @@ import torch
 
 from linnet.data.source import find_photos
 from linnet.deploy.bundle import read_bundle
-from linnet.deploy.certificate import TOLERANCES, Candidate, compare, latency, machine, prove, set_digest, versions
+from linnet.deploy.certificate import (
+    TOLERANCES,
+    Candidate,
+    agreement,
+    compare,
+    latency,
+    machine,
+    prove,
+    right,
+    set_digest,
+    versions,
+)
 from linnet.deploy.runtime.onnx import load, row_outputs
 from linnet.errors import DataError, ProofError
 from linnet.evaluation.evaluate import photos_of
@@ -174,3 +185,16 @@ def test_machine_and_versions():
     assert json.dumps([machine(), versions()])
     assert versions()["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert str(Path.home()) not in json.dumps([machine(), versions()])
+
+
+def test_each_of_several_labels_is_an_answer():
+    a = np.array([[1.0, -1.0, 2.0], [-1.0, -2.0, -0.5]], np.float32)
+    b = a.copy()
+    b[1, 2] = 0.5
+    found = compare(a, b, several=True)
+    assert found.same.tolist() == [[True, True, True], [True, True, False]]
+    assert agreement(found.same) == {"label_agreement": 5 / 6, "label_set_agreement": 0.5}
+    assert right(a, np.array([[1, 0, 1], [0, 0, 1]])).tolist() == [True, False]
+    assert right(a, np.array([2, 2])).tolist() == [True, True]
+    broken = compare(a, np.full_like(a, np.nan), several=True)
+    assert not broken.within(TOLERANCES["fp32"])

@@ -1,10 +1,13 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
 
 from linnet.data.image import BadImage, Limits
-from linnet.deploy.classifier import Classifier, main, picture_files, prediction_lines
+from linnet.deploy.classifier import Classifier, Prediction, main, picture_files, prediction_lines
 from linnet.errors import DataError, SettingError, WeightsError
 from linnet.weights.model import read_model
 
@@ -128,3 +131,47 @@ def test_command_line(sealed, photos, tmp_path, capsys):
         main([path, "--top", "0"], folder=sealed)
     with pytest.raises(SystemExit, match="2"):
         main([], folder=sealed)
+
+
+def test_several_labels_are_those_from_one_half_on(several_sealed, several_run, photos):
+    classifier = Classifier(several_sealed)
+    path = photos / "test" / "waves" / "0.jpg"
+    found = classifier.predict(path, top=1)
+    model = read_model(several_run)
+    with torch.no_grad():
+        shares = model.net()(torch.from_numpy(model.preprocess.normalise(model.preprocess.read(path)[None])))[
+            0
+        ].sigmoid()
+    wanted = {name: float(share) for name, share in zip(model.classes, shares, strict=True)}
+    order = sorted(wanted, key=lambda name: -wanted[name])
+    assert found.labels == tuple(name for name in order if wanted[name] >= 0.5)
+    assert [name for name, _ in found.classes] == order[: max(1, len(found.labels))]
+    everything = classifier.predict(path, top=5)
+    assert dict(everything.classes) == pytest.approx(wanted, abs=1e-4)
+    assert everything.to_json()["labels"] == list(found.labels)
+    assert "labels" not in Prediction("a.jpg", (("cat", 0.7),)).to_json()
+
+
+def test_lines_of_several_labels():
+    lines = prediction_lines(
+        [
+            Prediction("a.jpg", (("cat", 0.9), ("dog", 0.6), ("cow", 0.1)), labels=("cat", "dog")),
+            Prediction("bb.jpg", (("cow", 0.2),), labels=()),
+            Prediction("c.jpg", error="it is no picture"),
+        ]
+    )
+    assert lines == ["a.jpg   cat, dog   cat 90.0 %   dog 60.0 %   cow 10.0 %", "bb.jpg  -          cow 20.0 %"]
+
+
+def test_the_bundles_own_script_says_the_labels(several_sealed, photos):
+    script = [
+        sys.executable,
+        "-I",
+        str(several_sealed / "predict.py"),
+        str(photos / "test" / "dots" / "0.jpg"),
+        "--json",
+    ]
+    ran = subprocess.run(script, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    wanted = Classifier(several_sealed).predict(photos / "test" / "dots" / "0.jpg").labels
+    assert json.loads(ran.stdout)[0]["labels"] == list(wanted or ())

@@ -134,3 +134,31 @@ def test_facts_go_out_without_the_place_of_the_photos():
     facts = {"recipe": {"photos": "/srv/secret/shirts", "seed": 3}, "epoch": 2}
     assert without_places(facts) == {"recipe": {"photos": "shirts", "seed": 3}, "epoch": 2}
     assert facts["recipe"]["photos"] == "/srv/secret/shirts"
+
+
+def test_a_bundle_of_several_labels_is_proven_by_its_labels(several_sealed):
+    bundle = read_bundle(several_sealed)
+    assert (bundle.labels, read_model(several_sealed).labels) == ("several", "several")
+    certificate = bundle.certificates[0]
+    assert (certificate["label_agreement"], certificate["label_set_agreement"]) == (1, 1)
+    assert "top1_agreement" not in certificate
+    said = certificate["accuracy"]["runtime"]
+    assert 0 <= said["interval"][0] <= said["exact_match"] <= said["interval"][1]
+    assert said["mean_average_precision"] == bundle.facts["metrics"]["mean_average_precision"]
+    assert bundle.facts["metrics"]["per_label"][1]["n"] == 8
+    card = (several_sealed / "README.md").read_text()
+    assert "says which of 5 labels a picture has" in card
+    assert "| early | 8 |" in card
+    assert "all labels the same" in card
+    assert "always answers" not in card
+
+
+def test_a_bundle_that_says_nothing_of_labels_gives_one(sealed):
+    assert read_bundle(sealed).labels == "one"
+    assert json.loads((sealed / "bundle.json").read_text())["labels"] == "one"
+
+
+def test_photos_of_one_label_prove_nothing_of_several(several_run, photos, tmp_path):
+    with pytest.raises(DataError, match="these photos have one label each"):
+        export(several_run, photos=photos, out=tmp_path / "x.linnet")
+    assert not (tmp_path / "x.linnet").exists()
