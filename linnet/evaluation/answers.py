@@ -65,7 +65,9 @@ def fresh_answers(model: Path, photos: Photos, split: str, *, batch: int, worker
         found, photos, name=str(model), split=split, batch=batch, workers=workers, trained_on=learnt
     )
     if told.labels.ndim != 1:
-        raise DataError("These photos have several labels each; two models are compared on photos with one. Give others.")
+        raise DataError(
+            "These photos have several labels each; two models are compared on photos with one. Give others."
+        )
     members = photos_of(photos, split, found.classes)
     digests = {shown_path(photo.path, photos.root): photo.digest for photo in members}
     answers = {
@@ -73,3 +75,14 @@ def fresh_answers(model: Path, photos: Photos, split: str, *, batch: int, worker
         for path, label, guess in zip(told.paths, told.labels.tolist(), told.logits.argmax(1).tolist(), strict=True)
     }
     return Answered(split, answers, told.notes)
+
+
+def shares_of(model: Path) -> dict[str, float]:
+    """How the model's run split its photos, for find_photos; nothing where it does not say."""
+    from .evaluate import training_of
+
+    try:
+        facts = json.loads((model / "bundle.json").read_bytes()).get("facts") or {}
+    except (OSError, ValueError, AttributeError):
+        facts = {}
+    return training_of(model, facts)[0]
