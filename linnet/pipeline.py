@@ -128,9 +128,7 @@ def fit(
         say(note)
     if head_only:
         given["head_only"] = True
-        first_recipe(
-            **given, from_scratch=from_scratch
-        )  # without weights it is refused before the photos are looked at
+        first_recipe(**given, from_scratch=from_scratch)  # refused without weights, before the photos are looked at
 
     from .data.sample import sample_photos
 
