@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +18,7 @@ from linnet.arch.spec import Arch, Classifier, Conv, Dropout, Pool, Stage, Style
 from linnet.data.source import find_photos
 from linnet.training.checkpoint import hash_checkpoint
 from linnet.training.ingredients import AdamW, Cosine
+from linnet.training.launch import free_port
 from linnet.training.log import read_log
 from linnet.training.loop import run
 from linnet.training.progress import Progress
@@ -104,3 +111,33 @@ def outcome():
         return {**hash_checkpoint(folder / "last.ckpt"), "best": hash_tensors(read_model(folder).state), "log": log}
 
     return of
+
+
+@pytest.fixture(scope="session")
+def together(tmp_path_factory):
+    """A function: jobs of processes.py, done by `world` processes together -> what each of them printed, line by line."""
+
+    def do(jobs, world=2):
+        listed = tmp_path_factory.mktemp("jobs") / "jobs.json"
+        listed.write_text(json.dumps(jobs))
+        shared = {"WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1"}
+        shared |= {"MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
+        children = [
+            subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("processes.py")), str(listed)],
+                env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(world)
+        ]
+        try:
+            said = [child.communicate(timeout=120)[0].splitlines() for child in children]
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
+        assert [child.returncode for child in children] == [0] * world, said
+        return said
+
+    return do
