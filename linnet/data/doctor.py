@@ -95,7 +95,10 @@ class Diagnosis:
             **facts(self),
             "findings": [asdict(finding) for finding in self.findings],
             "files": {
-                split: [[shown(os.path.relpath(p.path, photos.root)), p.label, p.digest] for p in members]
+                split: [
+                    [shown(os.path.relpath(p.path, photos.root)), p.label if p.multi_hot is None else p.labels, p.digest]
+                    for p in members
+                ]
                 for split, members in photos.splits.items()
             },
         }
@@ -112,8 +115,11 @@ class Diagnosis:
         for name in classes:
             numbers = [f"{self.counts[split][name]:>10,}" for split in splits]
             lines.append("  ".join([f"{name:{wide}}", *numbers, f"{self.bad[name]:>5,}"]))
-        totals = [f"{sum(self.counts[split].values()):>10,}" for split in splits]
-        lines.append("  ".join([f"{'all':{wide}}", *totals, f"{sum(self.bad.values()):>5,}"]))
+        totals = [f"{len(self.photos.splits[split]):>10,}" for split in splits]
+        lines.append("  ".join([f"{'all':{wide}}", *totals, f"{len(self.quarantined()):>5,}"]))
+        if self.photos.several:
+            bare = sum(not photo.labels for photo in self.everything)
+            lines += ["", f"A photo may have several labels; {bare:,} have none."]
         if self.sizes:
             width, height = self.sizes["width"], self.sizes["height"]
             lines += ["", f"Sizes: {width['min']} to {width['max']} wide (median {width['median']}),"]

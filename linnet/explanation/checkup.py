@@ -28,7 +28,7 @@ Values = dict[str, Any]
 
 def checkup(d: Diagnosis, *, has_csv: bool) -> Values:
     """Everything the template checkup.html.j2 shows; texts are made harmless and escaped there."""
-    totals = {split: sum(d.counts[split].values()) for split in d.counts}
+    totals = {split: len(d.photos.splits[split]) for split in d.counts}
     return {
         "title": f"{shortened(d.photos.root.resolve().name or 'The photos', 60)}: {len(d.shapes):,} photos, {len(d.photos.classes):,} classes",
         "problems": [shortened(problem, 300) for problem in d.problems],
@@ -96,7 +96,7 @@ def _counts(d: Diagnosis, totals: dict[str, int]) -> Values:
         "splits": splits,
         "rows": rows,
         "totals": [number(totals[split]) for split in splits],
-        "bad": number(sum(d.bad.values())),
+        "bad": number(len(d.quarantined())),
     }
 
 

@@ -45,7 +45,7 @@ def data(run: RunFolder) -> Values:
     return {
         "splits": [shortened(split, 20) for split in splits],
         "rows": rows,
-        "totals": ([number(sum(counts[s].values())) for s in splits], number(sum(bad.values()))),
+        "totals": ([number(photos_in(run, s)) for s in splits], number(sum(bad.values()))),
         "fold": len(rows) > ROWS,
         "sizes": [
             f"{number(sides[side]['min'])} to {number(sides[side]['max'])} {word} (median {number(sides[side]['median'])})"
