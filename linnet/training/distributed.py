@@ -263,9 +263,9 @@ def folder_of_job(path: Path) -> Path | None:
         return None
     for folder in (path, *path.parent.glob(f"{path.name}-*")):
         about = folder / "environment.json"
-        if (folder / "last.ckpt").is_file() and about.is_file():
-            if json.loads(about.read_text(encoding="utf-8")).get("job") == job():
-                return folder
+        begun = (folder / "last.ckpt").is_file() and about.is_file()
+        if begun and json.loads(about.read_text(encoding="utf-8")).get("job") == job():
+            return folder
     return None
 
 

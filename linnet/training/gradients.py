@@ -75,7 +75,7 @@ def accumulate(
         loss = r.loss.per_sample(logits, y).sum() / n
         loss.backward()
         found += torch.stack([loss.detach(), r.loss.right(logits, y).sum()])
-        if cut:
+        if statistics:
             torch._foreach_add_(statistics, torch._foreach_mul(moved, len(x) / n))
         first += len(x)
     if cut:

@@ -62,7 +62,7 @@ def test_an_error_of_all_is_raised_by_the_first_alone():
 def test_half_an_environment_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(SettingError, match="RANK is not set.*torchrun or --processes"), joined():
+    with pytest.raises(SettingError, match=r"RANK is not set.*torchrun or --processes"), joined():
         pass
 
 
