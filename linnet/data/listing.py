@@ -56,6 +56,11 @@ class Entry:
     def labels(self) -> tuple[str, ...]:
         return (self.label,) if self.several is None else self.several
 
+    @property
+    def said(self) -> str:
+        """The label, or all of several joined by ";"."""
+        return ";".join(self.labels)
+
 
 @dataclass
 class Listing:

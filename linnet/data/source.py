@@ -148,7 +148,7 @@ def _hashed(listing: Listing) -> list[tuple[Entry, str]]:
     hashed = []
     for entry, answer in zip(entries, digests, strict=True):
         if isinstance(answer, BadImage):
-            listing.find(entry.path, "quarantined", answer.text, entry.label)
+            listing.find(entry.path, "quarantined", answer.text, entry.said)
         else:
             hashed.append((entry, answer))
     return hashed
@@ -180,19 +180,18 @@ def _without_doubles(listing: Listing, hashed: list[tuple[Entry, str]]) -> list[
         group = same[digest]
         other = next((e for e in group if e.labels != entry.labels), None)
         if other is not None:
-            names = ";".join(other.labels)
-            reason = f"the same picture is labelled {names!r} in {listing.shown(other.path)}: remove the wrong one"
-            listing.find(entry.path, "left out", reason, entry.label)
+            reason = f"the same picture is labelled {other.said!r} in {listing.shown(other.path)}: remove the wrong one"
+            listing.find(entry.path, "left out", reason, entry.said)
             continue
         best = max(group, key=lambda e: SPLITS.index(e.split))
         if best.split != entry.split:
             reason = f"the same picture is in {best.split} ({listing.shown(best.path)}), where it is kept"
-            listing.find(entry.path, "left out", reason, entry.label)
+            listing.find(entry.path, "left out", reason, entry.said)
             continue
         first = next(e for e in group if e.split == entry.split)
         if first is not entry:
             listing.find(
-                entry.path, "note", f"the same picture as {listing.shown(first.path)}; it counts twice", entry.label
+                entry.path, "note", f"the same picture as {listing.shown(first.path)}; it counts twice", entry.said
             )
         kept.append((entry, digest))
     return kept

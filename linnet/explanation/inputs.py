@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from . import charts
 from .folder import RunFolder
+from .headline import photos_in
 from .section import Missing, Values
 from .text import magnitude, number, percent, shortened
 
