@@ -166,10 +166,10 @@ def write_packed(
 
     def good() -> Iterator[Member]:
         jobs = (
-            (resized_once, photo, f"{split}/{max(photo.label, 0):05}/{number:07}", image, quality, upright)
+            (photo, f"{split}/{max(photo.label, 0):05}/{number:07}", image, quality, upright)
             for number, (split, photo) in enumerate(photos)
         )
-        for place, member in enumerate(in_order(jobs)):
+        for place, member in enumerate(in_order(resized_once, jobs)):
             if isinstance(member, BadImage):
                 answers[place] = member.text
             else:
@@ -181,13 +181,13 @@ def write_packed(
     return answers
 
 
-def in_order(jobs: Iterator[tuple[Callable[..., Any], ...]]) -> Iterator[Any]:
-    """What the jobs (function, arguments...) give, in their order; all cores work, a few results ahead."""
+def in_order(work: Callable[..., Any], jobs: Iterator[tuple[Any, ...]]) -> Iterator[Any]:
+    """What `work(*job)` gives for each of the jobs, in their order; all cores work, a few results ahead."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(cores) as pool:
         for job in jobs:
-            waiting.append(pool.submit(*job))
+            waiting.append(pool.submit(work, *job))
             if len(waiting) > AHEAD * cores:
                 yield waiting.popleft().result()
         while waiting:

@@ -116,7 +116,7 @@ def test_nothing_is_overwritten_and_nothing_half_made_stays(root: Path, tmp_path
 @pytest.mark.parametrize("wrong", [{"image": 8}, {"image": 5000}, {"quality": 0}, {"quality": 101}], ids=str)
 def test_a_wrong_setting_is_named(root: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(LinnetError, match=next(iter(wrong))):
-        pack(root, **wrong)
+        pack(root, **wrong)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_crop_of_packed_pixels_is_drawn_as_of_a_file_of_that_size(root: Path, tmp_path: Path) -> None:
@@ -135,9 +135,7 @@ def test_a_crop_of_packed_pixels_is_drawn_as_of_a_file_of_that_size(root: Path, 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_of_a_pack_do_not_depend_on_the_workers(root: Path, tmp_path: Path, workers: int) -> None:
     photos = find_photos(pack(root, image=16, out=tmp_path / "packed").folder).train
-    options = {"seed": 0, "epoch": 1, "batch": 8}
-    here = list(train_batches(photos, AUGMENT, **options, workers=0))
-    there = list(train_batches(photos, AUGMENT, **options, workers=workers))
+    here, there = (list(train_batches(photos, AUGMENT, seed=0, epoch=1, batch=8, workers=n)) for n in (0, workers))
     assert [a.index.tolist() for a in here] == [b.index.tolist() for b in there]
     assert all(torch.equal(a.images, b.images) for a, b in zip(here, there, strict=True))
 
