@@ -26,6 +26,7 @@ from linnet.training.teacher import (
 )
 from linnet.weights.model import Model, read_model, write_model
 from linnet.weights.pretrained import imagenet_classes
+from linnet.weights.tensors import hash_tensors
 
 OWN = Preprocess(image=32, mean=(0.5, 0.4, 0.3), std=(0.5, 0.25, 0.2), channels="BGR")
 
@@ -100,6 +101,27 @@ def test_kept_answers_are_those_of_the_network_in_use(taught, tiny_photos, model
             dataclasses.replace(tiny_photos, train=more),
             torch.device("cpu"),
         )
+
+
+def test_runs_and_bundles_are_found_by_their_folders(taught, tiny_photos, model, finished, tmp_path, monkeypatch):
+    """A run's network is its best; a bundle may lie in the working folder, where a bare name means no file else."""
+    bundle = tmp_path / "shoes.linnet"
+    bundle.mkdir()
+    (bundle / "weights.safetensors").write_bytes(model.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for name, folder in (("shoes.linnet", bundle), (str(finished), finished)):
+        teacher = find_teacher(dataclasses.replace(taught, teacher=name), tiny_photos, torch.device("cpu"))
+        assert isinstance(teacher, NetTeacher)
+        assert teacher.sha256 == hash_tensors(read_model(folder).state)
+    gone = dataclasses.replace(taught, teacher="gone.linnet")
+    with pytest.raises(WeightsError, match=r"gone\.linnet: there is no such file"):
+        find_teacher(gone, tiny_photos, torch.device("cpu"))
+
+
+def test_several_labels_have_no_teacher(taught, tiny_photos):
+    hot = tuple(dataclasses.replace(photo, label=-1, multi_hot=b"\x00\x01\x01") for photo in tiny_photos.train)
+    with pytest.raises(SettingError, match="these have several labels"):
+        find_teacher(taught, dataclasses.replace(tiny_photos, train=hot), torch.device("cpu"))
 
 
 def test_classes_must_agree():
