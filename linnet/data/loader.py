@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 Read = Callable[[str | Packed, int], np.ndarray]
 ORDER = 2**63 - 1  # the "sample" whose random numbers shuffle an epoch; no split is that large
+
+STALL = (
+    120.0  # seconds without an answer, beside a tenth for each photo of a batch, after which a worker counts as dead
+)
 
 
 class Bad(NamedTuple):
@@ -228,38 +233,54 @@ def batches(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Ite
     """The batch of each part, in this order, `workers` processes ahead of the caller (0 = in this process)."""
     if workers < 0:
         raise SettingError(f"workers={workers} is not allowed; give 0 (this process) or more.")
-    workers = min(workers, len(parts))
+    return delivered(photos, parts, min(workers, len(parts)))
+
+
+def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Iterator[Batch]:
+    """A worker that dies, or has not answered for STALL seconds, is survived once: all start anew at the same batch.
+
+    Raises: DataError the second time.
+    """
+    done, again = 0, False
+    iterator = started(photos, parts, workers)
+    while done < len(parts):
+        try:
+            batch = next(iterator)
+        except (RuntimeError, OSError, EOFError) as error:
+            # torch says "Caught ..." of what a worker's own code raised; the rest is about getting a batch from it.
+            if workers == 0 or str(error).startswith("Caught"):
+                raise
+            what = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+            if again:
+                raise DataError(
+                    f"A loader worker died ({what}). Most often memory ran out, or shared"
+                    " memory in a container (docker run --shm-size=2g). Go on with: linnet train --resume RUN. If it"
+                    ' happens again, lower "workers" in the run\'s recipe.json first; it cannot change the result.'
+                    " (linnet evaluate: --workers 0.)"
+                ) from error
+            print(f"A loader worker died ({what}); all start anew at the same batch.", file=sys.stderr, flush=True)
+        else:
+            done += 1
+            yield batch
+            continue
+        for worker in getattr(iterator, "_workers", ()):  # else each hung one is waited for
+            worker.kill()
+        del iterator
+        again, iterator = True, started(photos, parts[done:], workers)
+
+
+def started(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Iterator[Batch]:
     loader = DataLoader(
         Fulfilment(),
         batch_size=None,
         sampler=(request(photos, *part) for part in parts),  # made when it is their turn
         collate_fn=unchanged,
         num_workers=workers,
+        timeout=STALL + max(len(part.samples) for part in parts) / 10 if workers else 0,
         worker_init_fn=start_worker if workers else None,
         multiprocessing_context=worker_context() if workers else None,
         # Its default generator would take a number from torch's global stream at every epoch.
         generator=torch.Generator().manual_seed(0),
     )
-    return delivered(loader)
-
-
-def delivered(loader: DataLoader[Batch]) -> Iterator[Batch]:
     with script_hidden():
-        iterator = iter(loader)
-    while True:
-        try:
-            batch = next(iterator)
-        except StopIteration:
-            return
-        except (RuntimeError, OSError, EOFError) as error:
-            # torch says "Caught ..." of what a worker's own code raised; the rest is about getting a batch from it.
-            if loader.num_workers == 0 or str(error).startswith("Caught"):
-                raise
-            what = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-            raise DataError(
-                f"A loader worker died ({what}). Most often memory ran out, or shared"
-                " memory in a container (docker run --shm-size=2g). Go on with: linnet train --resume RUN. If it happens"
-                ' again, lower "workers" in the run\'s recipe.json first; it cannot change the result. (linnet evaluate:'
-                " --workers 0.)"
-            ) from error
-        yield batch
+        return iter(loader)

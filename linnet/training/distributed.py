@@ -33,7 +33,7 @@ T = TypeVar("T")
 START = timedelta(
     minutes=30
 )  # until all are there; and for what one does while the others wait, such as looking at photos
-STEP = timedelta(seconds=120)  # a step in which a process has not answered for so long has lost it
+STEP = timedelta(seconds=180)  # who has not answered in a step for so long is lost; longer than loader.STALL
 
 
 @dataclass(frozen=True)

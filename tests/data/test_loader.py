@@ -199,11 +199,42 @@ def test_files_that_went_bad_are_left_out_and_named(tmp_path: Path, workers: int
     assert "truncated" in bad.reason
 
 
-def test_a_dead_worker_is_a_clear_error(photos: list[Photo]) -> None:
-    given = train_batches(photos * 20, AUGMENT, seed=0, epoch=0, batch=4, workers=2)
-    next(given)
+def shoot(number: signal.Signals) -> None:
     for child in multiprocessing.active_children():
-        os.kill(child.pid, signal.SIGKILL)
+        os.kill(child.pid, number)
+
+
+def test_a_dead_worker_is_survived_at_the_same_batch(photos: list[Photo], capsys: pytest.CaptureFixture) -> None:
+    expected = taken(photos * 20)
+    given = train_batches(photos * 20, AUGMENT, seed=1, epoch=2, batch=4, workers=2)
+    found = [next(given) for _ in range(3)]
+    shoot(signal.SIGKILL)
+    assert same(found + list(given), expected)
+    assert capsys.readouterr().err.count("A loader worker died") == 1
+
+
+def test_a_hung_worker_is_survived_too(
+    photos: list[Photo], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linnet.data.loader.STALL", 1.0)
+    expected = taken(photos * 20)
+    given = train_batches(photos * 20, AUGMENT, seed=1, epoch=2, batch=4, workers=1)
+    found = [next(given)]
+    stopped = multiprocessing.active_children()
+    shoot(signal.SIGSTOP)
+    try:
+        assert same(found + list(given), expected)
+    finally:
+        for child in stopped:
+            child.kill()
+    assert "timed out" in capsys.readouterr().err
+
+
+def test_a_second_dead_worker_is_a_clear_error(photos: list[Photo]) -> None:
+    given = train_batches(photos * 20, AUGMENT, seed=0, epoch=0, batch=4, workers=2)
+    for _ in range(2):
+        next(given)
+        shoot(signal.SIGKILL)
     with pytest.raises(DataError, match=r'worker died.*train --resume RUN.*lower "workers" in the run\'s recipe\.json'):
         list(given)
 

@@ -67,7 +67,7 @@ def test_half_an_environment_is_refused(monkeypatch):
 
 
 def test_a_process_that_is_gone_is_named_as_such():
-    with pytest.raises(TrainingError, match=r"Another process.*120 s.*peer.*train --resume"), answers():
+    with pytest.raises(TrainingError, match=r"Another process.*180 s.*peer.*train --resume"), answers():
         raise RuntimeError("Connection closed by peer")
 
 
