@@ -96,7 +96,7 @@ def _balance(d: Diagnosis) -> list[Remark]:
     )
     meaning = f"Always saying {even.largest!r} would be right in {even.largest_share:.1%}, and rare classes are learnt less well."
     if d.photos.several:
-        seen = f"{even.largest!r} is a label of {even.ratio:.1f} times the photos in train that {even.smallest!r} is of."
+        seen = f"{even.ratio:.1f} times as many photos of train have the label {even.largest!r} as have {even.smallest!r}."
         rare = "Rare labels are learnt less well."
         return [Remark("balance", seen, rare, "Add photos of them, and look at each label's average precision.")]
     return [Remark("balance", seen, meaning, "Train with class_weights=balanced or sampling=balanced, and look at each class's recall.")]

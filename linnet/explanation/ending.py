@@ -24,6 +24,7 @@ def average(run: RunFolder) -> Values:
         )
     gain = 100 * (score(last) - score(raw))
     return {
+        "several": "top1" not in last,
         "averaged": percent(score(last)),
         "averaged_interval": interval(last.get("interval")),
         "raw": percent(score(raw)),

@@ -196,7 +196,7 @@ def figure(validation: Any) -> float | None:
     """The figure that the best epoch is chosen by: accuracy, or mean average precision where photos have several labels."""
     if not isinstance(validation, dict):
         return None
-    return next((validation[name] for name in ("top1", "map") if finite(validation.get(name))), None)
+    return next((validation[name] for name in ("top1", "mean_average_precision") if finite(validation.get(name))), None)
 
 
 def sparkline(values: Sequence[float], most: int = SHOWN) -> str:
