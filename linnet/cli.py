@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from . import SHORT, VERBS, __version__
 from .errors import LinnetError
 
+MANY = {"evaluate"}  # verbs whose flags may take several values: --image 224 288
 EPILOGUE = """
 First steps: `linnet fit` shows the whole way on pictures that Linnet draws itself; `linnet fit PHOTOS` does it with
 yours (a folder with one folder of photos per class). `linnet VERB --help` explains a verb. Every verb takes --json.
@@ -28,7 +29,9 @@ def make_app() -> App:
         default_parameter=Parameter(negative=()),
     )
     for place, (verb, module) in enumerate(VERBS.items()):
-        app.command(f"{module}:{verb}", name=SHORT.get(verb, verb), sort_key=place)
+        name = SHORT.get(verb, verb)
+        one = Parameter(negative=(), consume_multiple=True if verb in MANY else None)
+        app.command(f"{module}:{verb}", name=name, sort_key=place, default_parameter=one)
     return app
 
 

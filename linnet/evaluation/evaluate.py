@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .sizes import Sizes, evaluate_sizes
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
@@ -223,17 +225,17 @@ def evaluate(
     photos: Path,
     *,
     split: str = "test",
-    image: int | None = None,
+    image: list[int] | None = None,
     batch: int = 64,
     workers: int = 2,
-) -> Evaluation:
+) -> Evaluation | Sizes:
     """Measure a trained model on photos: accuracy, each class, calibration, all with their uncertainty.
 
     Args:
         model: A run's folder, a bundle, or a model's .safetensors file.
         photos: The folder of photos, or a CSV of path,label; its classes are matched with the model's by name.
         split: Which of its photos: test, validation, train, or all.
-        image: Side in pixels that the network sees; none takes the model's own.
+        image: Side in pixels that the network sees, or several of them for a table; none takes the model's own.
         batch: Photos per step.
         workers: Processes that decode photos; 0 decodes in this one.
     """
@@ -244,9 +246,11 @@ def evaluate(
     found = read_model(model)
     shares, trained_on = training_of(Path(model), found.facts)
     source = find_photos(photos, **shares)
-    return evaluate_model(
-        found, source, name=str(model), split=split, image=image, batch=batch, workers=workers, trained_on=trained_on
-    )
+    rest: Any = {"name": str(model), "split": split, "batch": batch, "workers": workers, "trained_on": trained_on}
+    sizes = [image] if isinstance(image, int) else list(image or ())  # in Python a single one may be given as it is
+    if len(sizes) > 1:
+        return evaluate_sizes(found, source, sizes, **rest)
+    return evaluate_model(found, source, image=sizes[0] if sizes else None, **rest)
 
 
 def evaluate_model(

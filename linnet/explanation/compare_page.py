@@ -27,7 +27,10 @@ def render_comparison(found: Comparison, photos: Path) -> str:
     one_right = [d for d in found.disagreements if (d.first == d.label) != (d.second == d.label)]
     return render_page(
         "compare",
-        sides=[(letter, shortened(s.name, 80), s.arch) for letter, s in zip("AB", sides, strict=True)],
+        sides=[
+            (letter, shortened("/".join(Path(s.name).parts[-2:]), 80), s.arch)
+            for letter, s in zip("AB", sides, strict=True)
+        ],
         verdict=found.verdict,
         split=found.split,
         tiles=[
@@ -47,6 +50,10 @@ def render_comparison(found: Comparison, photos: Path) -> str:
         n_disagreements=number(len(found.disagreements)),
         notes=[shortened(note, 300) for note in found.notes],
     )
+
+
+def share(y: float) -> str:
+    return percent(y, 0 if abs(y * 100 - round(y * 100)) < 1e-6 else 1)
 
 
 def spread(disagreements: list) -> list:
@@ -98,7 +105,7 @@ def drawings(found: Comparison) -> list[tuple[str, Markup]]:
                     charts.Line(letter, charts.thinned((e, y) for e, _, y in side.curve), kind, marks=True)
                     for letter, kind, side in sides
                 ],
-                y_format=percent,
+                y_format=share,
                 high=1.0,
             ),
         ),
@@ -111,7 +118,7 @@ def drawings(found: Comparison) -> list[tuple[str, Markup]]:
                     for letter, kind, side in sides
                 ],
                 x_label=f"minutes (A took {duration(found.first.train_seconds)}, B {duration(found.second.train_seconds)})",
-                y_format=percent,
+                y_format=share,
                 high=1.0,
             ),
         ),
