@@ -162,8 +162,8 @@ def resized(part: np.ndarray, width: int, height: int, interpolation: str, *, mi
     """
     import torch
 
-    pixels = torch.from_numpy(np.array(part))
-    channels_first = pixels.permute(2, 0, 1).unsqueeze(0)
+    # The batch's dimension comes first: then torch knows the layout, and works on it and answers in it without copies.
+    channels_first = torch.from_numpy(np.array(part)).unsqueeze(0).permute(0, 3, 1, 2)
     small = torch.nn.functional.interpolate(
         channels_first, (height, width), mode=interpolation, antialias=True, align_corners=False
     )

@@ -151,7 +151,7 @@ def pack_side(photos: int, epochs: int, image: int) -> int | None:
     """To which short side the photos are resized once; none where that does not pay, or takes too much room."""
     pixels = round(PACK * image)
     size = photos * 3 * pixels * round(pixels * 4 / 3)  # most photos are 4 : 3
-    return pixels if epochs >= 3 and photos <= FEW and size <= PACK_BYTES and pixels >= 16 else None
+    return pixels if epochs >= 4 and photos <= FEW and size <= PACK_BYTES and pixels >= 16 else None
 
 
 def rows_to(arch: Arch, stride: int) -> int:
@@ -190,7 +190,8 @@ def changed(recipe: Recipe, *, head_only: bool = False, **given: Any) -> Recipe:
     for name in ("epochs", "image"):
         if name in given and len(recipe.phases) > 1:
             raise SettingError(
-                f"--{name}: this recipe has {len(recipe.phases)} phases, each with its own. Change them in the file."
+                f"--{name}: this recipe has {len(recipe.phases)} phases, each with its own. Set them:"
+                f" --set phases.0.{name}=..., or --set phases.{name}=... for all."
             )
     row = {name: given.pop(name) for name in ("epochs", "image", "batch") if name in given}
     if row:
@@ -199,6 +200,7 @@ def changed(recipe: Recipe, *, head_only: bool = False, **given: Any) -> Recipe:
         given["optimizer"] = dataclasses.replace(recipe.optimizer, lr=given.pop("lr"))
     other = "arch" in given and given["arch"] != recipe.arch
     check_file(given.get("pretrained", None if other else recipe.pretrained))
+    check_file(recipe.teacher)
     result = dataclasses.replace(recipe, **({"pretrained": None, "preprocess": None} if other else {}) | given)
     if other and recipe.pretrained and "pretrained" not in given and has_weights(given["arch"]):
         result = dataclasses.replace(result, pretrained=given["arch"])

@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -251,3 +252,14 @@ def test_erasing_fills_one_rectangle_with_noise() -> None:
 def test_a_wrong_setting_is_named(setting: dict[str, object]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):
         Augment(**{"image": 32, **setting})  # type: ignore[arg-type]
+
+
+def test_torch_resizes_the_layout_of_pixels_as_it_does_planes() -> None:
+    """The fast way through torch's kernel, held against the plain one."""
+    rng = np.random.default_rng(0)
+    for height, width, image in ((1, 1, 5), (3, 200, 32), (170, 130, 128), (60, 61, 100)):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        for mode in ("bicubic", "bilinear"):
+            planes = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().unsqueeze(0)
+            wanted = torch.nn.functional.interpolate(planes, (image, image), mode=mode, antialias=True)
+            assert np.array_equal(resized(pixels, image, image, mode), wanted[0].permute(1, 2, 0).numpy())
