@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linnet import fit
+from linnet import evaluate, fit, predict
 from linnet.data.sample import sample_photos
 from linnet.errors import LinnetError, SettingError
 from linnet.pipeline import DEFAULT, WITHOUT_WEIGHTS, Fitted, choose_arch
@@ -89,3 +89,28 @@ def test_without_weights_it_trains_from_scratch_and_says_how_to_get_them(monkeyp
     monkeypatch.setattr("linnet.weights.pretrained.at_hand", lambda name: True)
     note = f"Fine-tuning {DEFAULT} from its ImageNet weights (Apache-2.0)."
     assert choose_arch(from_scratch=False) == (DEFAULT, note)
+
+
+def test_several_labels_from_a_csv_to_a_bundle(photos: Path, tmp_path: Path) -> None:
+    rows = ["path,lines,round,early"]
+    for path in sorted(photos.rglob("*.jpg")):
+        has = (path.parent.name in ("checks", "stripes"), path.parent.name in ("dots", "ring"), path.stem < "00012")
+        rows.append(",".join([str(path), *(str(int(there)) for there in has)]))
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    found = fit(
+        tmp_path / "labels.csv", arch="mobilenetv3_small_035", from_scratch=True, epochs=1, image=32, batch=16,
+        out=tmp_path / "run", workers=0,
+    )  # fmt: skip
+    assert 0 < found.metrics["mean_average_precision"] <= 1
+    assert "mean average precision" in str(found)
+    assert found.certificate["passed"] is True
+    assert found.certificate["label_agreement"] == 1
+    assert json.loads((found.bundle / "bundle.json").read_text())["labels"] == "several"
+    said = predict(found.bundle, [next(photos.rglob("*.jpg"))], top=3)[0]
+    assert said.labels is not None
+    assert len(said.classes) == 3
+    data = json.loads((found.run / "data.json").read_text())
+    assert sum(map(len, data["files"].values())) == 200
+    assert all(isinstance(label, list) for _path, label, _digest in data["files"]["train"])
+    assert evaluate(found.run, tmp_path / "labels.csv", workers=0).metrics.to_json() == found.metrics
+    assert "label by label" in found.report.read_text(encoding="utf-8")
