@@ -192,7 +192,7 @@ def keep_answers(teacher: str, photos: Photos, path: str | Path, *, image: int |
     """Write the teacher's logits for every photo to train on, seen once as in use, for `Recipe.teacher` to name.
 
     A run then needs no pass through the teacher: cheaper, but the answer does not follow the crop. `image` is the side
-    in pixels that the teacher looks at; its own if not given.
+    in pixels that the teacher looks at; its own if not given. Every run holds them all, four bytes per photo and class.
     Raises: SettingError when something is at `path` or the teacher has other classes; WeightsError.
     """
     from ..evaluation.evaluate import predict_logits

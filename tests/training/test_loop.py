@@ -95,6 +95,22 @@ def test_the_number_of_workers_changes_nothing(workers, tiny_recipe, tiny_photos
     assert outcome(tmp_path) == outcome(finished)
 
 
+@pytest.mark.parametrize("setting", [{"loss": "focal"}, {"loss": "sigmoid"}, {"layer_decay": 0.5},
+                                     {"class_weights": "balanced", "sampling": "balanced"}], ids=str)  # fmt: skip
+def test_losses_rates_and_balance_resume_to_the_bit(
+    setting, tiny_recipe, tiny_photos, tmp_path, quiet, finished, outcome
+):
+    few = tuple(photo for photo in tiny_photos.train if photo.label or photo.path.name < "024.png")
+    photos = dataclasses.replace(tiny_photos, train=few) if "sampling" in setting else tiny_photos
+    recipe = dataclasses.replace(tiny_recipe, **setting)
+    run(recipe, photos, tmp_path / "whole", progress=quiet)
+    with pytest.raises(PowerCut):
+        run(dataclasses.replace(recipe, save_minutes=1e-9), photos, tmp_path / "cut", progress=At(8, power_cut))
+    run(None, photos, tmp_path / "cut", resume=True, progress=quiet)
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "cut")["model"] != outcome(finished)["model"]
+
+
 def test_another_seed_is_another_run(tiny_recipe, tiny_photos, tmp_path, quiet, finished, outcome):
     run(dataclasses.replace(tiny_recipe, seed=1), tiny_photos, tmp_path, progress=quiet)
     assert outcome(tmp_path)["model"] != outcome(finished)["model"]

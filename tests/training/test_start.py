@@ -100,6 +100,11 @@ def test_flags_that_a_recipe_with_phases_cannot_take(tiny_recipe):
             changed(tiny_recipe, **{name: 32})
 
 
+def test_a_teacher_that_is_not_there_is_refused_before_the_photos_are_looked_at(tiny_recipe):
+    with pytest.raises(SettingError, match=r"no such file or folder"):
+        changed(dataclasses.replace(tiny_recipe, teacher="runs/gone"), seed=1)
+
+
 def test_another_network_has_other_weights(tiny_recipe, no_weights):
     name = "tf_efficientnet_lite0"
     recipe = dataclasses.replace(tiny_recipe, pretrained=name, arch=name)
