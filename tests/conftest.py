@@ -18,3 +18,26 @@ def nasty():
     sys.modules["nasty"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def corpus(nasty, tmp_path_factory):
+    """(folder of photos, {name: Wanted}) of the nasty corpus; read only."""
+    folder = tmp_path_factory.mktemp("nasty")
+    wanted = nasty.write_corpus(folder)
+    return folder / "photos", wanted
+
+
+@pytest.fixture
+def make_photos(tmp_path, nasty):
+    """A function that writes small distinct JPEGs: make_photos({"train/cat": 3, "val/cat": 1}) gives the root."""
+    made = iter(range(10_000, 1_000_000))
+
+    def make(folders: dict[str, int], root: Path = tmp_path / "photos") -> Path:
+        for folder, n in folders.items():
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            for number in range(n):
+                nasty.picture(next(made), 24, 18).save(root / folder / f"{number}.jpg")
+        return root
+
+    return make

@@ -96,7 +96,11 @@ class Diagnosis:
             "findings": [asdict(finding) for finding in self.findings],
             "files": {
                 split: [
-                    [shown(os.path.relpath(p.path, photos.root)), p.label if p.multi_hot is None else p.labels, p.digest]
+                    [
+                        shown(os.path.relpath(p.path, photos.root)),
+                        p.label if p.multi_hot is None else p.labels,
+                        p.digest,
+                    ]
                     for p in members
                 ]
                 for split, members in photos.splits.items()

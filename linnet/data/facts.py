@@ -45,7 +45,9 @@ def facts(d: Diagnosis) -> dict[str, Any]:
             "image": d.preprocess.image,
             "resize": d.preprocess.resize,
             "enlarged": len(enlarged(d.shapes, d.preprocess)),
-            "seen_share": {name: round(shares[int(at * (len(shares) - 1))], 4) for name, at in QUANTILES} if shares else {},
+            "seen_share": {name: round(shares[int(at * (len(shares) - 1))], 4) for name, at in QUANTILES}
+            if shares
+            else {},
             "very_long": _listed([paths[n] for n in elongated(d.shapes)]),
         },
         "formats": dict(sorted(Counter(d.kinds).items())),

@@ -72,13 +72,18 @@ def apart(photos: Photos, alike: Alike) -> list[tuple[Photo, str]] | None:
 
 
 def as_csv(chosen: Sequence[tuple[Photo, str]], photos: Photos) -> str | None:
-    """The text of a CSV that find_photos reads, with whole paths; None where a name cannot be written in one."""
+    """The text of a CSV that find_photos reads, with whole paths; None where a name cannot be written in one, and for packed photos."""
     several = photos.several
     rows = [("path", "labels" if several else "label", "split")]
     for photo, split in chosen:
         path = os.path.abspath(photo.path)
         names = [photos.classes[label] for label in photo.labels]
-        if not _plain(path) or not all(map(_plain, names)) or (several and any(";" in name for name in names)):
+        if (
+            photo.packed
+            or not _plain(path)
+            or not all(map(_plain, names))
+            or (several and any(";" in name for name in names))
+        ):
             return None
         rows.append((path, ";".join(names), split))
     text = io.StringIO()

@@ -17,10 +17,23 @@ BITS = 7  # of 64 that may differ: with four bands of 16 bits, one of them then 
 ALIKE = 0.98  # least correlation of two thumbnails; what it finds and misses stands in docs/guides/photos.md
 TONE = 40  # most by which a channel's mean may differ, of 255: a red shirt is no copy of a blue one
 DETAIL = 4  # least standard deviation of a thumbnail: in an empty picture there is nothing to recognise
-WORK = 3000  # candidates looked at for each picture, on average; more only where very many look alike, which is then said
-CAPS = (1 << 40, 1024, 512, 256, 128, 64, 32, 16, 8)  # candidates from one bucket: the largest that keeps to WORK is taken
-FRIENDS = 16  # pairs kept of one picture, where its partner has as many too: thousands of copies make a group all the same
+WORK = (
+    3000  # candidates looked at for each picture, on average; more only where very many look alike, which is then said
+)
+CAPS = (
+    1 << 40,
+    1024,
+    512,
+    256,
+    128,
+    64,
+    32,
+    16,
+    8,
+)  # candidates from one bucket: the largest that keeps to WORK is taken
+FRIENDS = 16  # pairs of a picture from which on those with others of its group, that have as many, are passed over
 CHUNK = 1 << 16  # candidates compared at once
+BATCH = 1 << 11  # pairs whose thumbnails are compared at once
 TURNED = (0, *(1 << bit for bit in range(16)))
 
 
@@ -47,7 +60,7 @@ def find_alike(thumbs: np.ndarray) -> Alike:
         thumbs: uint8 [n, SIDE, SIDE, 3], RGB.
     """
     found: dict[tuple[int, int], Pair] = {}
-    friends = np.zeros(len(thumbs), np.int64)
+    friends, parent = np.zeros(len(thumbs), np.int64), np.arange(len(thumbs))
     complete = True
     seen, detail, tone = _normalised(thumbs)
     clear = np.flatnonzero(detail >= DETAIL)
@@ -59,36 +72,53 @@ def find_alike(thumbs: np.ndarray) -> Alike:
         complete &= cap == CAPS[0]
         for first, second in _candidates(hashes, others, tables, cap):
             i, j = clear[first], clear[second]
-            lonely = ((friends[i] < FRIENDS) | (friends[j] < FRIENDS)) & (i != j)
-            complete &= bool((lonely | (i == j)).all())
-            i, j = i[lonely], j[lonely]
+            joined = _roots(parent)
+            known = (joined[i] == joined[j]) & (friends[i] >= FRIENDS) & (friends[j] >= FRIENDS)
+            complete &= not known.any()
+            i, j = i[~known & (i != j)], j[~known & (i != j)]
             likeness = np.einsum("nd,nd->n", seen[i], _mirror(seen[j]) if mirrored else seen[j])
             close = (likeness >= ALIKE) & (np.abs(tone[i] - tone[j]).max(1) <= TONE)
-            for one, other, r in zip(i[close], j[close], likeness[close], strict=True):
-                key = (int(min(one, other)), int(max(one, other)))
+            for one, other, r in zip(i[close].tolist(), j[close].tolist(), likeness[close].tolist(), strict=True):
+                key = (min(one, other), max(one, other))
                 if key not in found:
-                    found[key] = Pair(*key, min(1.0, round(float(r), 4)), mirrored)
-                    friends[list(key)] += 1
+                    found[key] = Pair(*key, min(1.0, round(r, 4)), mirrored)
+                    friends[one] += 1
+                    friends[other] += 1
+                    _join(parent, one, other)
     return Alike(tuple(sorted(found.values(), key=lambda pair: (-pair.likeness, pair))), complete)
 
 
 def groups_of(pairs: Sequence[Pair]) -> list[list[int]]:
     """The positions that pairs join, directly or over others: each group ascending, in order of its first."""
-    parent: dict[int, int] = {}
-
-    def root(i: int) -> int:
-        while parent.setdefault(i, i) != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
+    places = sorted({n for pair in pairs for n in pair[:2]})
+    row = {n: i for i, n in enumerate(places)}
+    parent = np.arange(len(places))
     for pair in pairs:
-        a, b = root(pair.first), root(pair.second)
-        parent[max(a, b)] = min(a, b)
+        _join(parent, row[pair.first], row[pair.second])
     groups: dict[int, list[int]] = {}
-    for i in sorted(parent):
-        groups.setdefault(root(i), []).append(i)
+    for n, root in zip(places, _roots(parent), strict=True):
+        groups.setdefault(int(root), []).append(n)
     return list(groups.values())
+
+
+def _join(parent: np.ndarray, one: int, other: int) -> None:
+    """Put two groups together: each place points at a smaller one of its group, or at itself."""
+    first, second = sorted((_root(parent, one), _root(parent, other)))
+    parent[second] = first
+
+
+def _root(parent: np.ndarray, n: int) -> int:
+    while parent[n] != n:
+        parent[n] = parent[parent[n]]
+        n = int(parent[n])
+    return n
+
+
+def _roots(parent: np.ndarray) -> np.ndarray:
+    """The smallest place of each one's group."""
+    while not (parent[parent] == parent).all():
+        parent[:] = parent[parent]
+    return parent.copy()
 
 
 def hash64(thumbs: np.ndarray) -> np.ndarray:
@@ -114,7 +144,7 @@ def _normalised(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     flat = thumbs.reshape(len(thumbs), SIDE * SIDE, 3).astype(np.float32)
     tone = flat.mean(1)
     flat -= tone[:, None]
-    flat = flat.reshape(len(thumbs), -1)
+    flat = flat.reshape(-1, 3 * SIDE * SIDE)
     length = np.linalg.norm(flat, axis=1)
     flat /= np.maximum(length, 1e-6)[:, None]
     return flat, length / np.sqrt(3 * SIDE * SIDE), tone
@@ -187,7 +217,8 @@ def _candidates(
                 for earlier in range(band):
                     new = _ones(_band(differ, earlier)) > 1
                     first, second, differ = first[new], second[new], differ[new]
-                yield first, second
+                for start in range(0, len(first), BATCH):
+                    yield first[start : start + BATCH], second[start : start + BATCH]
 
 
 def _parts(many: np.ndarray) -> Iterator[slice]:

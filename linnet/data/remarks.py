@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 UNEVEN = 3  # from this ratio of the largest class to the smallest on, it is said
 CROPPED = 0.5  # photos of which the network sees less than this share are said to lose much
-KINDS = "JPEG PNG WEBP GIF BMP TIFF AVIF".split()
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ def _leaks(d: Diagnosis) -> list[Remark]:
     n = sum(told.values())
     seen = f"{' and '.join(parts)} {'look' if n > 1 else 'looks'} like photos of an earlier split."
     meaning = "They are nearly known from training: the accuracy measured on them is too high."
-    how = "with each group of look-alikes in one split" if d.photos.was_split else "without the copies in earlier splits"
+    how = (
+        "with each group of look-alikes in one split" if d.photos.was_split else "without the copies in earlier splits"
+    )
     remedy = f"Look at the pairs; `--out FOLDER` writes photos.csv, {how}, to be trained on instead of the folder."
     return [Remark("near-duplicates", seen, meaning, remedy)]
 
@@ -96,10 +97,19 @@ def _balance(d: Diagnosis) -> list[Remark]:
     )
     meaning = f"Always saying {even.largest!r} would be right in {even.largest_share:.1%}, and rare classes are learnt less well."
     if d.photos.several:
-        seen = f"{even.ratio:.1f} times as many photos of train have the label {even.largest!r} as have {even.smallest!r}."
+        seen = (
+            f"{even.ratio:.1f} times as many photos of train have the label {even.largest!r} as have {even.smallest!r}."
+        )
         rare = "Rare labels are learnt less well."
         return [Remark("balance", seen, rare, "Add photos of them, and look at each label's average precision.")]
-    return [Remark("balance", seen, meaning, "Train with class_weights=balanced or sampling=balanced, and look at each class's recall.")]
+    return [
+        Remark(
+            "balance",
+            seen,
+            meaning,
+            "Train with class_weights=balanced or sampling=balanced, and look at each class's recall.",
+        )
+    ]
 
 
 def _few(d: Diagnosis) -> list[Remark]:
@@ -110,7 +120,11 @@ def _few(d: Diagnosis) -> list[Remark]:
     if half_width(n) < 0.15:
         return []
     seen = f"{name!r} has {n:,} {_plural(n, 'photo')} in {split}."
-    meaning = f"Its recall is known to within {100 * min(0.5, half_width(n)):.0f} points only (95 % interval)." if n else "Its recall cannot be measured."
+    meaning = (
+        f"Its recall is known to within {100 * min(0.5, half_width(n)):.0f} points only (95 % interval)."
+        if n
+        else "Its recall cannot be measured."
+    )
     return [Remark("balance", seen, meaning, f"Add photos to {split} if that class matters.")]
 
 
@@ -120,7 +134,7 @@ def _give_aways(d: Diagnosis) -> list[Remark]:
     grey = set(d.tones.grey)
     size, n = Counter(d.shapes).most_common(1)[0]
     marks = {"without colour": [n in grey for n in range(len(d.shapes))]}
-    marks |= {f"{kind} files": [own == kind for own in d.kinds] for kind in KINDS if kind in d.kinds}
+    marks |= {f"{kind} files": [own == kind for own in d.kinds] for kind in sorted(set(d.kinds))}
     if n >= FEW:
         marks[f"{size[0]} × {size[1]} pixels"] = [own == size for own in d.shapes]
     marks["upright (higher than wide)"] = [high > wide for wide, high in d.shapes]
@@ -137,12 +151,18 @@ def _give_aways(d: Diagnosis) -> list[Remark]:
 
 
 def _light(d: Diagnosis) -> list[Remark]:
-    told = [(len(d.tones.black), "almost black"), (len(d.tones.white), "almost white"), (len(d.tones.uniform), "of one colour")]
+    told = [
+        (len(d.tones.black), "almost black"),
+        (len(d.tones.white), "almost white"),
+        (len(d.tones.uniform), "of one colour"),
+    ]
     parts = [f"{n:,} {what}" for n, what in told if n]
     if not parts:
         return []
     seen = f"Pictures that show next to nothing: {', '.join(parts)}."
-    return [Remark("light", seen, "Nothing can be learnt from them but noise.", "Look at them, and remove what is empty.")]
+    return [
+        Remark("light", seen, "Nothing can be learnt from them but noise.", "Look at them, and remove what is empty.")
+    ]
 
 
 def _enlarged(d: Diagnosis) -> list[Remark]:
@@ -164,7 +184,9 @@ def _cropped(d: Diagnosis) -> list[Remark]:
         f" less than half of {lost:,} of {len(shares):,} photos"
         f"{f', of which {long:,} are more than {LONG:g} times as long as short' if long else ''}."
     )
-    remedy = "Where things lie at the edge, cut the photos by hand, or squash instead of cropping (preprocess mode \"squash\")."
+    remedy = (
+        "Where things lie at the edge, cut the photos yourself, or set the mode to squash in the recipe's preprocess."
+    )
     return [Remark("crop", seen, "What lies at the ends is never seen.", remedy)]
 
 

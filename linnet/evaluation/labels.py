@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ..data.source import Photos
 
 
-def check_labels(model: Any, photos: Photos, *, name: str, trained_on: frozenset[str] = frozenset(), workers: int = 2) -> LabelCheck:
+def check_labels(
+    model: Any, photos: Photos, *, name: str, trained_on: frozenset[str] = frozenset(), workers: int = 2
+) -> LabelCheck:
     """Ask a Model for its answer on every photo, and list those where it is confident of another label.
 
     Args:
@@ -30,12 +32,16 @@ def check_labels(model: Any, photos: Photos, *, name: str, trained_on: frozenset
     from .evaluate import photos_of, predict_logits, shown_progress
 
     if photos.several:
-        raise DataError(f"{photos.root}: suspicious labels are found where each photo has one label; these have several. Leave --model out.")
+        raise DataError(
+            f"{photos.root}: suspicious labels are found where each photo has one label; these have several. Leave --model out."
+        )
     chosen = photos_of(photos, "all", model.classes)
     learnt = trained_on or {photo.digest for photo in photos.train}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with shown_progress(len(chosen), "asking the model") as progress:
-        answers = predict_logits(model.net(), chosen, model.preprocess, workers=workers, device=device, progress=progress)
+        answers = predict_logits(
+            model.net(), chosen, model.preprocess, workers=workers, device=device, progress=progress
+        )
     shares = probabilities(answers.logits)
     seen = np.array([everything(photos)[n].digest in learnt for n in answers.index], bool)
     suspects = []
@@ -76,7 +82,9 @@ def doubted(shares: np.ndarray, labels: np.ndarray) -> list[tuple[int, int]]:
     own = shares[np.arange(len(labels)), labels]
     counts = np.bincount(labels, minlength=shares.shape[1])
     sums = np.bincount(labels, weights=own, minlength=shares.shape[1])
-    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)  # without photos nothing is known of a class
+    thresholds = np.where(
+        counts > 0, sums / np.maximum(counts, 1), np.inf
+    )  # without photos nothing is known of a class
     confident = np.where(shares >= thresholds, shares, -1.0)
     other = confident.argmax(1)
     rows = np.flatnonzero((confident.max(1) >= 0) & (other != labels) & (shares.argmax(1) == other))
@@ -101,5 +109,3 @@ def model_and_photos(model: Path, photos: Path) -> tuple[Any, Photos, frozenset[
     found = read_model(model)
     shares, trained_on = training_of(model, found.facts)
     return found, find_photos(photos, **shares), trained_on
-
-

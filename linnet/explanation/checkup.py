@@ -13,7 +13,7 @@ from ..data.shape import elongated, enlarged, seen_shares
 from . import bars
 from .inputs import VERDICTS
 from .text import number, percent, shortened
-from .thumbnail import thumbnail
+from .thumbnail import shrunk, thumbnail
 
 if TYPE_CHECKING:
     from ..data.doctor import Diagnosis
@@ -247,7 +247,9 @@ def _findings(d: Diagnosis) -> Values:
 
 def _picture(d: Diagnosis, n: int, side: int, most: int) -> Values:
     photo = d.everything[n]
-    uri, why_not = thumbnail(photo.path, side, most)
+    uri, why_not = (
+        (shrunk(photo.packed.picture(), side, most), "") if photo.packed else thumbnail(photo.path, side, most)
+    )
     names = [d.photos.classes[label] for label in photo.labels]
     return {
         "uri": uri,

@@ -43,6 +43,7 @@ def data(run: RunFolder) -> Values:
     kinds = sorted(grouped.items(), key=lambda k: (order.index(k[0][0]) if k[0][0] in order else 9, -k[1], k[0]))
     named = [f for f in findings if f["verdict"] in ("quarantined", "left out")]
     sides = run.data.get("sizes", {})
+    remarks = run.data.get("remarks", [])
     return {
         "splits": [shortened(split, 20) for split in splits],
         "rows": rows,
@@ -53,7 +54,9 @@ def data(run: RunFolder) -> Values:
             for side, word in (("width", "wide"), ("height", "high"))
             if side in sides
         ],
-        "imbalance": f"{run.data['imbalance']:.1f}" if run.data.get("imbalance", 0) > 3 else "",
+        # A run of an older version has no remarks, only the figure.
+        "imbalance": f"{run.data['imbalance']:.1f}" if run.data.get("imbalance", 0) > 3 and not remarks else "",
+        "remarks": [shortened(f"{remark['seen']} {remark['meaning']}", 400) for remark in remarks],
         "problems": [shortened(problem, 300) for problem in run.data.get("problems", [])],
         "n_bad": number(sum(bad.values())),
         "any_bad": sum(bad.values()) > 0,

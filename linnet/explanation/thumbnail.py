@@ -20,19 +20,23 @@ QUALITIES = (72, 50, 30, 15)  # of JPEG, the best first
 
 def thumbnail(path: Path, side: int = SIDE, most: int | None = None) -> tuple[Markup, str]:
     """A small JPEG of a photo file as a data URI, or why there is none; of `most` characters where a quality allows it."""
-    from ..data.image import BadImage
-    from ..data.index import open_photo
+    from ..data.image import BadImage, open_image
 
     try:
-        picture = open_photo(path, at_least=side)
+        picture = open_image(path, at_least=side)
     except BadImage as error:
         return Markup(), error.reason
+    return shrunk(picture, side, most), ""
+
+
+def shrunk(picture: Image, side: int = SIDE, most: int | None = None) -> Markup:
+    """`thumbnail` of a picture that is open."""
     picture.thumbnail((side, side))
     uri = data_uri(picture, quality=QUALITIES[0])
     for quality in QUALITIES[1:] if most else ():
         if len(uri) > (most or 0):
             uri = data_uri(picture, quality=quality)
-    return uri, ""
+    return uri
 
 
 def data_uri(picture: Image, *, quality: int = 72) -> Markup:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from linnet.data.doctor import Diagnosis, doctor, examine
+from linnet.data.doctor import Diagnosis, diagnose, examine, stop_if_bad
 from linnet.data.source import find_photos
 from linnet.errors import DataError
 
 
 @pytest.fixture(scope="module")
 def diagnosis(corpus) -> Diagnosis:
-    return doctor(corpus[0])
+    return diagnose(corpus[0])
 
 
 def test_every_nasty_file_gets_the_verdict_one_would_want(corpus, diagnosis):
@@ -89,7 +89,7 @@ def test_more_than_the_allowed_share_of_bad_files_stops_with_a_list(make_photos)
     assert "and 10 more; `linnet doctor` lists all" in lines[-1]
     assert len(examine(root, max_bad=0.4).quarantined()) == 30
     with pytest.raises(DataError, match=r"33.3% of the files"):
-        doctor(root, max_bad=0.1)
+        stop_if_bad(diagnose(root), 0.1)
 
 
 def test_a_class_whose_files_are_all_bad_stops_whatever_is_allowed(make_photos):
@@ -98,7 +98,7 @@ def test_a_class_whose_files_are_all_bad_stops_whatever_is_allowed(make_photos):
     (root / "owl" / "2.jpg").write_bytes((root / "cat" / "0.jpg").read_bytes()[:300])
     with pytest.raises(DataError, match=r"the class 'owl' has no good photo to train with \(2 bad\)"):
         examine(root, max_bad=1.0)
-    assert doctor(root).problems == ("the class 'owl' has no good photo to train with (2 bad)",)
+    assert diagnose(root).problems == ("the class 'owl' has no good photo to train with (2 bad)",)
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -123,16 +123,42 @@ def test_found_photos_can_be_given_and_imbalance_is_said(make_photos):
         "test": {"cat": 0, "dog": 0},
     }
     assert diagnosis.imbalance == 10
-    assert "10.0 times the photos of the smallest" in diagnosis.to_text()
+    assert "10.0 times the photos of the smallest" in " ".join(str(diagnosis).split())
     assert diagnosis.sizes["height"] == {"min": 18, "median": 18, "max": 18}
 
 
-def test_the_verb_writes_json_where_it_is_told_and_nowhere_else(make_photos, tmp_path):
-    root = make_photos({"cat": 5, "dog": 5})
-    before = sorted(tmp_path.rglob("*"))
-    doctor(root, out=tmp_path / "found.json")
-    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "found.json"])
-    assert json.loads((tmp_path / "found.json").read_text())["classes"] == ["cat", "dog"]
+def test_look_alikes_are_found_in_the_pass_that_decodes_the_photos(make_photos, nasty):
+    root = make_photos({"train/cat": 10, "train/dog": 10, "test/cat": 2, "test/dog": 2})
+    nasty.picture(1, 300, 200).save(root / "train/cat/large.jpg", quality=90)
+    nasty.picture(1, 150, 100).save(root / "test/dog/small.png")
+    (root / "train/dog/again.jpg").write_bytes((root / "train/dog/0.jpg").read_bytes())  # identical: said already
+    diagnosis = diagnose(root)
+    (pair,) = diagnosis.alike.pairs
+    assert [diagnosis.everything[n].path.name for n in pair[:2]] == ["large.jpg", "small.png"]
+    told = " ".join(str(diagnosis).split())
+    assert "1 of the 5 test photos looks like photos of an earlier split" in told
+    assert "1 pair of look-alikes has different labels" in told
+    value = diagnosis.to_json()
+    assert value["near_duplicates"]["across_splits"] == {"test": 1}
+    assert value["near_duplicates"]["pairs"][0]["paths"] == ["train/cat/large.jpg", "test/dog/small.png"]
+    assert value["formats"] == {"JPEG": 26, "PNG": 1}
+    assert value["size"]["enlarged"] == 27
+    assert {remark["topic"] for remark in value["remarks"]} >= {"near-duplicates", "size", "balance"}
+
+
+def test_it_prints_as_its_text(diagnosis):
+    assert str(diagnosis) + "\n" == diagnosis.to_text()
+
+
+def test_photos_with_several_labels_count_for_each(make_photos, tmp_path):
+    make_photos({"x": 8}, root=tmp_path)
+    rows = ["path,labels,split", *(f"x/{n}.jpg,{'cat;dog' if n % 2 else 'cat'},train" for n in range(7))]
+    (tmp_path / "x" / "7.jpg").write_bytes(b"")
+    (tmp_path / "p.csv").write_text("\n".join([*rows, "x/7.jpg,dog,validation"]) + "\n")
+    diagnosis = diagnose(tmp_path / "p.csv")
+    assert diagnosis.counts["train"] == {"cat": 7, "dog": 3}
+    assert diagnosis.bad_share == pytest.approx(1 / 8)
+    assert json.loads(json.dumps(diagnosis.to_json()))["near_duplicates"]["n"] == 0
 
 
 def test_the_module_is_light():

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from linnet.data import inspector
 from linnet.data.inspector import Look, inspect
@@ -35,7 +37,7 @@ def pictures(nasty, tmp_path):
     return paths
 
 
-def test_looks_come_in_order_with_sizes_and_notes(nasty, pictures, tmp_path):
+def test_looks_come_in_order_with_sizes_notes_and_thumbnails(nasty, pictures, tmp_path):
     for name, data in (
         ("turned.jpg", nasty.turned(1, 6)),
         ("page.jpg", b"<html>"),
@@ -48,7 +50,11 @@ def test_looks_come_in_order_with_sizes_and_notes(nasty, pictures, tmp_path):
     assert [look.size for look in looks[:50] + looks[53:]] == [(30, 20)] * 100
     assert looks[50].size == (60, 45)
     assert "looks like HTML" in looks[51].bad
-    assert looks[52] == Look(size=(60, 45), notes=["turned upright by its EXIF orientation"])
+    assert looks[52] == Look(size=(60, 45), notes=["turned upright by its EXIF orientation"], kind="JPEG")
+    small = np.frombuffer(looks[52].thumb, np.uint8).reshape(16, 16, 3)
+    exact = np.asarray(nasty.picture(1).resize((16, 16), Image.Resampling.BOX))
+    assert np.abs(small.astype(int) - exact).mean() < 6  # upright, as the network sees it; smoothed, so not equal
+    assert looks[51].thumb == b""
     assert steps[-1] == (103, 103)
     assert steps == sorted(steps)
 

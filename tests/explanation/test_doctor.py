@@ -36,6 +36,19 @@ def test_a_folder_gets_page_json_and_the_list_without_leaks_and_is_never_written
     assert doctor(tmp_path / "check" / "photos.csv").alike.pairs == ()
 
 
+def test_a_packed_folder_has_a_page_too_and_no_list_of_files(make_photos, nasty, tmp_path):
+    from linnet.data.pack import pack
+
+    root = make_photos({"train/cat": 6, "train/dog": 6, "test/cat": 2, "test/dog": 2})
+    nasty.picture(1, 90, 60).save(root / "train/cat/large.png")
+    nasty.picture(1, 60, 40).save(root / "test/cat/small.png")
+    pack(root, out=tmp_path / "packed")
+    diagnosis = doctor(tmp_path / "packed", out=tmp_path / "check")
+    assert len(diagnosis.alike.pairs) == 1
+    assert {path.name for path in (tmp_path / "check").iterdir()} == {"doctor.html", "doctor.json"}
+    assert "no picture" not in (tmp_path / "check" / "doctor.html").read_text()
+
+
 def test_without_look_alikes_there_is_no_list(make_photos, tmp_path):
     doctor(make_photos({"cat": 9, "dog": 9}), out=tmp_path / "check")
     assert {path.name for path in (tmp_path / "check").iterdir()} == {"doctor.html", "doctor.json"}
@@ -65,7 +78,10 @@ def test_a_model_that_is_not_there_is_said_before_anything_is_decoded(make_photo
 def test_on_the_command_line_it_prints_the_findings(make_photos):
     root = make_photos({"cat": 5, "dog": 5})
     done = subprocess.run(
-        [sys.executable, "-m", "linnet", "doctor", str(root)], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-m", "linnet", "doctor", str(root)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
     assert "Nothing stands against training with these photos." in done.stdout

@@ -21,6 +21,16 @@ def test_what_the_doctor_found_is_grouped_and_bad_files_are_named(make_run):
     assert values["imbalance"] == "3.4"
 
 
+def test_remarks_of_the_doctor_are_said_and_old_runs_have_none(make_run):
+    run = make_run(n=40)
+    assert data(read_run(run))["remarks"] == []
+    value = json.loads((run / "data.json").read_text())
+    value["remarks"] = [{"topic": "balance", "seen": "Uneven.", "meaning": "Hard.", "remedy": "Add some."}]
+    (run / "data.json").write_text(json.dumps(value))
+    values = data(read_run(run))
+    assert (values["remarks"], values["imbalance"]) == (["Uneven. Hard."], "")
+
+
 def test_thousands_of_bad_files_do_not_swell_the_page(make_run):
     run = make_run(n=40)
     value = json.loads((run / "data.json").read_text())

@@ -19,3 +19,12 @@ def test_a_photo_becomes_a_small_jpeg_inside_the_page(tmp_path):
 
 def test_a_photo_that_is_gone_says_so(tmp_path):
     assert thumbnail(tmp_path / "gone.jpg") == ("", "missing")
+
+
+def test_a_size_can_be_asked_for(tmp_path):
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    large, small = thumbnail(tmp_path / "noise.png", 160)[0], thumbnail(tmp_path / "noise.png", 160, 12_000)[0]
+    assert len(small) <= 12_000 < len(large)
