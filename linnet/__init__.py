@@ -18,6 +18,7 @@ VERBS = {
     "cost_of": "linnet.cost.arithmetic",
     "doctor": "linnet.explanation.doctor",
     "pack": "linnet.data.pack",
+    "preview": "linnet.rehearsal",
     "train": "linnet.training.train",
     "list_recipes": "linnet.recipes.book",
     "watch": "linnet.explanation.watch",
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from .explanation.watch import watch as watch
     from .nn.build import build as build
     from .pipeline import fit as fit
+    from .rehearsal import preview as preview
     from .recipes.book import list_recipes as list_recipes
     from .training.progressive import progressive as progressive
     from .training.recipe import Phase as Phase

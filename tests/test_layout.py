@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "deploy": {"arch", "nn", "weights", "cost", "data", "evaluation"},
     "explanation": {"arch", "nn", "cost", "data", "evaluation", "deploy"},
     "pipeline": {"arch", "nn", "weights", "cost", "data", "evaluation", "training", "deploy", "explanation"},
+    "rehearsal": {"data", "training", "explanation"},
     "cli": set[str](),
 }
 RUNTIMES = {
