@@ -18,6 +18,7 @@ from ..weights.model import Model, write_model
 from .batches import epoch_batches
 from .dead import dead_channels
 from .distributed import ALONE, Place, meet
+from .exact import same_bits
 from .freeze import freeze_rows, train_mode
 from .gradients import backward
 from .log import read_log
@@ -54,7 +55,7 @@ def run(
             with place.in_turn():  # the others find what the first has put into the folder
                 resume |= not place.first
                 r = prepare(recipe, photos, Path(folder), resume=resume, progress=progress, place=place)
-            with contextlib.closing(r.log):
+            with contextlib.closing(r.log), same_bits(r.recipe.deterministic, r.log.note):
                 r.photos = place.once(lambda: packed(r))
                 while r.position.epoch < r.recipe.epochs:
                     train_epoch(r, stop)

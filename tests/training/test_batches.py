@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
+import pytest
 import torch
 
 from linnet.data.preprocess import Preprocess
 from linnet.training.batches import augmentation, batches_of
+from linnet.training.distributed import Place
 
 
 def test_batches_follow_the_phase_of_their_epoch(tiny_recipe, tiny_photos):
@@ -52,3 +55,34 @@ def test_policy_jitter_cutout_and_repeats_reach_the_pictures(tiny_recipe, tiny_p
         assert not torch.equal(first(dataclasses.replace(plain, **{name: value})).images, before.images), name
     twice = first(dataclasses.replace(plain, repeats=2))
     assert twice.index[:4].tolist() == twice.index[4:].tolist() == before.index[:4].tolist()
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker processes")  # on fewer cores
+def test_order_and_global_batches_are_the_same_for_any_processes_and_workers(tiny_recipe, tiny_photos):
+    """One hash for 1, 2 and 4 processes, 0, 2 and 3 workers, whole groups of BatchNorm or not, from a later batch on."""
+    hashes = set()
+    for world, workers, group in (
+        (1, 0, None),
+        (2, 0, 4),
+        (4, 0, 2),
+        (1, 2, None),
+        (2, 3, None),
+        (4, 2, None),
+        (1, 3, 3),
+    ):
+        recipe = dataclasses.replace(tiny_recipe, bn_group=group)
+        shares = [
+            list(
+                batches_of(
+                    recipe, tiny_photos, Preprocess(), epoch=1, first=2, workers=workers, place=Place(rank, world)
+                )
+            )
+            for rank in range(world)
+        ]
+        digest = hashlib.sha256()
+        for parts in zip(*shares, strict=True):  # the processes' shares of one global batch
+            assert all(len(part.labels) % (group or 1) == 0 for part in parts[:-1])
+            for column in ("index", "labels", "images"):
+                digest.update(torch.cat([getattr(part, column) for part in parts]).numpy().tobytes())
+        hashes.add(digest.hexdigest())
+    assert len(hashes) == 1
