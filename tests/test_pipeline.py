@@ -10,6 +10,7 @@ import pytest
 from linnet import evaluate, fit, predict
 from linnet.data.sample import sample_photos
 from linnet.errors import LinnetError, SettingError
+from linnet.evaluation.several import SeveralEvaluation
 from linnet.pipeline import DEFAULT, WITHOUT_WEIGHTS, Fitted, choose_arch
 
 
@@ -112,5 +113,7 @@ def test_several_labels_from_a_csv_to_a_bundle(photos: Path, tmp_path: Path) -> 
     data = json.loads((found.run / "data.json").read_text())
     assert sum(map(len, data["files"].values())) == 200
     assert all(isinstance(label, list) for _path, label, _digest in data["files"]["train"])
-    assert evaluate(found.run, tmp_path / "labels.csv", workers=0).metrics.to_json() == found.metrics
+    measured = evaluate(found.run, tmp_path / "labels.csv", workers=0)
+    assert isinstance(measured, SeveralEvaluation)
+    assert measured.metrics.to_json() == found.metrics
     assert "label by label" in found.report.read_text(encoding="utf-8")

@@ -279,7 +279,8 @@ def evaluate_model(
         answers = predict_logits(
             model.net(), chosen, preprocess, batch=batch, workers=workers, device=device, progress=progress
         )
-    kind, figures = (SeveralEvaluation, measure_several) if photos.several else (Evaluation, measure)
+    kind: Any = SeveralEvaluation if photos.several else Evaluation
+    figures: Any = measure_several if photos.several else measure
     return kind(
         model=name,
         arch=model.arch.name,

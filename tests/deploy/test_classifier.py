@@ -137,6 +137,7 @@ def test_several_labels_are_those_from_one_half_on(several_sealed, several_run, 
     classifier = Classifier(several_sealed)
     path = photos / "test" / "waves" / "0.jpg"
     found = classifier.predict(path, top=1)
+    assert found.labels is not None
     model = read_model(several_run)
     with torch.no_grad():
         shares = model.net()(torch.from_numpy(model.preprocess.normalise(model.preprocess.read(path)[None])))[

@@ -107,5 +107,6 @@ def test_the_verb_reads_the_form_from_the_file(csv, tmp_path):
         Model(arch, COLOURS, PREPROCESS.at(32), build(arch).state_dict(), labels="several"),
     )
     found = evaluate(tmp_path, csv, workers=0)
+    assert isinstance(found, SeveralEvaluation)
     assert 0 < found.metrics.mean_average_precision <= 1
     assert "8 of its" not in str(found)
