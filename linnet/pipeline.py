@@ -44,8 +44,10 @@ class Fitted:
     def __str__(self) -> str:
         several = "top1" not in self.metrics
         name = "mean_average_precision" if several else "top1"
-        what = f"mean average precision {{}} on {self.metrics['n']:,} {self.split} photos" if several else (
-            f"{{}} of {self.metrics['n']:,} {self.split} photos right"
+        what = (
+            f"mean average precision {{}} on {self.metrics['n']:,} {self.split} photos"
+            if several
+            else (f"{{}} of {self.metrics['n']:,} {self.split} photos right")
         )
         low, high = self.metrics[f"{name}_interval"]
         latency = self.certificate["latency"]
@@ -73,6 +75,7 @@ def fit(
     arch: str | None = None,
     from_scratch: bool = False,
     head_only: bool = False,
+    set: list[str] | None = None,
     epochs: int | None = None,
     image: int | None = None,
     batch: int | None = None,
@@ -95,6 +98,7 @@ def fit(
         pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
         head_only: Let the classifier alone learn; the rest stays as it is pretrained, which is several times faster.
+        set: One setting of the recipe as key=value, by its name in recipe.json: --set phases.dropout=0.2. May be repeated.
         epochs: How often every photo is seen; by default as many as the number of photos asks for.
         image: Side in pixels of what the network sees.
         batch: Photos per step.
@@ -106,14 +110,15 @@ def fit(
         resume: Folder of a run that was stopped: finish it.
     """
     from .errors import SettingError
+    from .training.override import override, without_rows
     from .training.start import first_recipe
 
     began = time.monotonic()
     flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
-        if given or from_scratch or head_only or out:
-            switch = "from_scratch" if from_scratch else "head_only" if head_only else "out"
+        if given or from_scratch or head_only or set or out:
+            switch = "from_scratch" if from_scratch else "head_only" if head_only else "set" if set else "out"
             named = next(iter(given), switch).replace("_", "-")
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
@@ -121,6 +126,7 @@ def fit(
     draft = first_recipe(
         **{"arch": None if pretrained else DEFAULT, **given}, from_scratch=from_scratch or not pretrained
     )
+    draft = override(draft, without_rows(set))
     if pretrained is not None:
         given["arch"] = draft.arch
     elif arch is None:
@@ -135,7 +141,7 @@ def fit(
     if photos is None:
         say("No photos given: these are pictures that Linnet draws itself. `linnet fit PHOTOS` takes yours.")
         photos = sample_photos()
-    return finish(*train_on(Path(photos), given, from_scratch=from_scratch, out=out), began)
+    return finish(*train_on(Path(photos), draft, given, set, from_scratch=from_scratch, out=out), began)
 
 
 def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
@@ -152,23 +158,27 @@ def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
     )
 
 
-def train_on(root: Path, given: dict[str, Any], *, from_scratch: bool, out: Path | None) -> tuple[Path, Photos]:
-    """Look at the photos and train; gives the run's folder and the good photos.
+def train_on(
+    root: Path, draft: Recipe, given: dict[str, Any], set: list[str] | None, *, from_scratch: bool, out: Path | None
+) -> tuple[Path, Photos]:
+    """Look at the photos, split as `draft` says, and train; gives the run's folder and the good photos.
 
     Raises: DataError when there are too few photos to set some aside and measure on them.
     """
     from .errors import DataError
+    from .training.override import override
     from .training.start import first_recipe, look_at, new_run, note_on_weights
 
     root = root.absolute()  # a run finds its photos again from wherever it is gone on with
-    diagnosis = look_at(root, **({"max_bad": given["max_bad"]} if "max_bad" in given else {}))
+    diagnosis = look_at(root, validation=draft.validation, test=draft.test, max_bad=draft.max_bad)
     photos = diagnosis.photos
     if not photos.validation and not photos.test:
         raise DataError(
             f"{root}: {len(photos.train)} photos are too few to set some aside, so nothing could be measured."
             " Give at least 3 different photos of each class; 30 is a beginning, 300 is good."
         )
-    recipe: Recipe = first_recipe(from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given)
+    start = first_recipe(from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given)
+    recipe: Recipe = override(start, set)
     if note := note_on_weights(recipe, from_scratch=from_scratch):
         say(note)
     folder = new_run(out or Path("runs") / (root.stem or "photos"), diagnosis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, cast, get_args
@@ -15,7 +16,7 @@ from .recipe import Phase, Recipe
 KINDS = {"optimizer": get_args(Optimizer), "schedule": get_args(Schedule)}
 
 
-def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+def override(recipe: Recipe, settings: Sequence[str] | None) -> Recipe:
     """The recipe with each "key=value" done in turn: "optimizer.lr=0.01", "phases.2.image=192".
 
     "phases.dropout=0.2" is for all rows. Values are JSON, or else text: `pack=null`, `phases.0.sizes=[160,192]`,
@@ -34,6 +35,11 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         return Recipe.from_json(value)
     except SettingError as error:
         raise SettingError(f"--set {' '.join(settings)}: {error}") from None
+
+
+def without_rows(settings: Sequence[str] | None) -> list[str]:
+    """Those that hold whatever the number of rows: it may depend on photos that have not been counted yet."""
+    return [setting for setting in settings or () if not re.match(r"phases\.\d", setting)]
 
 
 def parsed(text: str) -> Any:
@@ -68,8 +74,11 @@ def put(value: dict[str, Any], path: Sequence[str], new: Any, setting: str) -> N
             key = part
         if depth == len(path) - 1:
             if part == "kind" and path[0] in KINDS and place[key] != new:
-                place.clear()  # what the other kind was set to means nothing to this one
-                place.update(next((dataclasses.asdict(k()) for k in KINDS[path[0]] if k().kind == new), {}))
+                # What the other kind was set to means nothing to this one.
+                value[path[0]] = next(
+                    (dataclasses.asdict(k()) for k in KINDS[path[0]] if k().kind == new), {"kind": new}
+                )
+                return
             place[key] = new
             return
         if place[key] is None and path[0] == "preprocess":

@@ -19,7 +19,8 @@ def train(
     photos: Path | None = None,
     *,
     arch: str | None = None,
-    recipe: Path | None = None,
+    recipe: str | Path | None = None,
+    set: list[str] | None = None,
     epochs: int | None = None,
     image: int | None = None,
     batch: int | None = None,
@@ -43,7 +44,10 @@ def train(
     Args:
         photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders.
         arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
-        recipe: JSON file with all settings, such as the recipe.json of another run. The flags below change it.
+        recipe: Name of a published recipe (`linnet recipes` lists them), or a JSON file with all settings, such as the
+            recipe.json of another run. The other flags change it.
+        set: One setting as key=value, by its name in recipe.json: --set optimizer.lr=0.01 --set phases.2.image=192, or
+            for all rows --set phases.dropout=0.2. May be repeated.
         epochs: How often every photo is seen.
         image: Side of the images in pixels.
         batch: Photos per step.
@@ -75,7 +79,8 @@ def train_here(
     place: Place,
     *,
     photos: Path | None,
-    recipe: Path | None,
+    recipe: str | Path | None,
+    set: list[str] | None,
     from_scratch: bool,
     out: Path | None,
     resume: Path | None,
@@ -84,12 +89,19 @@ def train_here(
     """What one of a run's processes does; looking at the photos and all that is said is the first one's."""
     from ..errors import SettingError
     from .distributed import folder_of_job
-    from .recipe import Recipe
+    from .named import read_recipe
+    from .override import override, without_rows
     from .start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run
 
     given = {name: value for name, value in flags.items() if value is not None and value is not False}
     if resume is not None:
-        if extra := [*given, *["recipe"] * bool(recipe), *["out"] * bool(out), *["from-scratch"] * from_scratch]:
+        if extra := [
+            *given,
+            *["recipe"] * bool(recipe),
+            *["set"] * bool(set),
+            *["out"] * bool(out),
+            *["from-scratch"] * from_scratch,
+        ]:
             raise SettingError(
                 f"--{extra[0].replace('_', '-')}: a resumed run keeps its settings. Leave it out, or train anew."
             )
@@ -98,7 +110,8 @@ def train_here(
 
     # Wrong settings are refused here, before the photos are looked at or torch is imported.
     with place.said_once():
-        chosen = changed(Recipe.load(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
+        start = changed(read_recipe(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
+        chosen = override(start, set if recipe else without_rows(set))
         root = photos or (Path(chosen.photos) if chosen.photos else None)
         if root is None:
             raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
@@ -107,7 +120,8 @@ def train_here(
         lambda: look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
     )
     if recipe is None:
-        chosen = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
+        start = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
+        chosen = override(start, set)
     no_weights = {"pretrained": None} if from_scratch else {}
     chosen = changed(chosen, photos=str(root), head_only=flags["head_only"], **no_weights)
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]

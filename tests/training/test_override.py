@@ -7,7 +7,7 @@ import pytest
 
 from linnet.errors import SettingError
 from linnet.training.ingredients import AdamW, Cosine, Sgd
-from linnet.training.override import override
+from linnet.training.override import override, without_rows
 from linnet.training.recipe import Phase, Recipe
 
 RECIPE = Recipe(phases=tuple(Phase(epochs=2, image=image) for image in (96, 128, 160)), pack=200, clip=1.0)
@@ -41,7 +41,8 @@ def test_a_setting_wherever_it_is(setting, get, value):
 
 
 def test_nothing_and_several_in_turn():
-    assert override(RECIPE, ()) is RECIPE
+    assert override(RECIPE, ()) is override(RECIPE, None) is RECIPE
+    assert without_rows(["phases.0.image=32", "phases.image=32", "seed=1"]) == ["phases.image=32", "seed=1"]
     assert override(RECIPE, ["optimizer.kind=sgd", "optimizer.momentum=0.5"]).optimizer == Sgd(momentum=0.5)
     assert override(RECIPE, ["seed=1", "seed=2"]).seed == 2
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from linnet.errors import SettingError
+from linnet.recipes.book import book
 from linnet.training import start
 from linnet.training.recipe import Phase, Recipe
 from linnet.training.train import train
@@ -30,6 +31,23 @@ def test_a_run_from_flags_and_files(tiny_recipe, tiny_photos, tmp_path):
     assert again.validation == result.validation  # and its recipe.json says all
 
 
+def test_a_published_recipe_by_name_with_settings_of_ones_own(tiny_photos, tmp_path):
+    own = [
+        "phases.epochs=1",
+        "phases.image=32",
+        "phases.batch=24",
+        "schedule.warmup=0.5",
+        "optimizer.lr=0.01",
+        "threads=1",
+    ]
+    result = train(tiny_photos.root, recipe="mobilenetv3_small_cvnets", set=[*own, "workers=0"], out=tmp_path / "run")
+    said, published = Recipe.load(result.folder / "recipe.json"), book()["mobilenetv3_small_cvnets"].recipe
+    assert (said.arch, said.schedule.start, said.ema) == (published.arch, published.schedule.start, published.ema)
+    assert [(row.image, row.batch) for row in said.phases] == [(32, 24)]
+    assert said.optimizer == dataclasses.replace(published.optimizer, lr=0.01)
+    assert result.epochs == 1
+
+
 def test_photos_are_asked_for(monkeypatch):
     monkeypatch.setattr(start, "has_weights", lambda name: False)
     with pytest.raises(SettingError, match="Which photos"):
@@ -39,6 +57,8 @@ def test_photos_are_asked_for(monkeypatch):
 def test_a_resumed_run_keeps_its_settings(tmp_path):
     with pytest.raises(SettingError, match="--epochs: a resumed run keeps"):
         train(resume=tmp_path, epochs=3)
+    with pytest.raises(SettingError, match="--set: a resumed run keeps"):
+        train(resume=tmp_path, set=["seed=3"])
     with pytest.raises(SettingError, match=r"no run to go on with"):
         train(resume=tmp_path)
     Recipe().save(tmp_path / "recipe.json")
@@ -47,7 +67,8 @@ def test_a_resumed_run_keeps_its_settings(tmp_path):
 
 
 @pytest.mark.parametrize("flags", [["--epochs", "0"], ["--arch", "mobilnet"], ["--lr", "nan"], ["--epochz", "3"],
-                                   ["--recipe", "none.json"], ["--workers", "-1"]])  # fmt: skip
+                                   ["--recipe", "none.json"], ["--workers", "-1"],
+                                   ["--recipe", "mnasnet_a2"], ["--set", "sede=3"], ["--set", "phases.droput=0.1"]])  # fmt: skip
 def test_wrong_flags_on_the_command_line_leave_no_trace(flags, tmp_path):
     """Before torch is imported or a file is written."""
     code = (
