@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,27 @@ if TYPE_CHECKING:
     from .doctor import Diagnosis
 
 MOST = 1000  # entries of a list; `n` beside it counts all
+QUANTILES = (("min", 0.0), ("p5", 0.05), ("median", 0.5), ("max", 1.0))
 
 
 def facts(d: Diagnosis) -> dict[str, Any]:
     """Keys: near_duplicates, balance, size, formats, tones; and labels where a model was asked."""
     members, splits = d.everything, leaks.split_names(d.photos)
-    paths = [leaks.shown_below(d.photos, photo) for photo in members]
-    names = [";".join(d.photos.classes[label] for label in photo.labels) for photo in members]
+
+    def path(n: int) -> str:
+        return leaks.shown_below(d.photos, members[n])
+
+    def name(n: int) -> str:
+        return ";".join(d.photos.classes[label] for label in members[n].labels)
+
+    def listed(places: Sequence[int]) -> dict[str, Any]:
+        return {"n": len(places), "paths": [path(n) for n in places[:MOST]]}
+
     pairs = [
         {
-            "paths": [paths[pair.first], paths[pair.second]],
+            "paths": [path(pair.first), path(pair.second)],
             "splits": [splits[pair.first], splits[pair.second]],
-            "labels": [names[pair.first], names[pair.second]],
+            "labels": [name(pair.first), name(pair.second)],
             "likeness": pair.likeness,
             "mirrored": pair.mirrored,
         }
@@ -48,10 +58,10 @@ def facts(d: Diagnosis) -> dict[str, Any]:
             "seen_share": {name: round(shares[int(at * (len(shares) - 1))], 4) for name, at in QUANTILES}
             if shares
             else {},
-            "very_long": _listed([paths[n] for n in elongated(d.shapes)]),
+            "very_long": listed(elongated(d.shapes)),
         },
         "formats": dict(sorted(Counter(d.kinds).items())),
-        "tones": {name: _listed([paths[n] for n in places]) for name, places in d.tones._asdict().items()},
+        "tones": {kind: listed(places) for kind, places in d.tones._asdict().items()},
     }
     if d.labels is not None:
         found["labels"] = {
@@ -61,15 +71,8 @@ def facts(d: Diagnosis) -> dict[str, Any]:
             "seen": d.labels.seen,
             "n": len(d.labels.suspects),
             "suspects": [
-                {"path": paths[one.position], **{k: v for k, v in asdict(one).items() if k != "position"}}
+                {"path": path(one.position), **{k: v for k, v in asdict(one).items() if k != "position"}}
                 for one in d.labels.suspects[:MOST]
             ],
         }
     return found
-
-
-QUANTILES = (("min", 0.0), ("p5", 0.05), ("median", 0.5), ("max", 1.0))
-
-
-def _listed(paths: list[str]) -> dict[str, Any]:
-    return {"n": len(paths), "paths": paths[:MOST]}

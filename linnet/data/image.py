@@ -153,6 +153,8 @@ def read_size(source: Source, *, upright: bool = True) -> tuple[int, int]:
 def shown_name(path: str | os.PathLike) -> str:
     """A path that can be printed and written as JSON: bytes that are no text and control characters are escaped."""
     text = os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

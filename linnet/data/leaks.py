@@ -17,6 +17,15 @@ def everything(photos: Photos) -> tuple[Photo, ...]:
     return tuple(photo for members in photos.splits.values() for photo in members)
 
 
+def photo_at(photos: Photos, n: int) -> Photo:
+    """`everything(photos)[n]`, without putting all of them together."""
+    for members in photos.splits.values():
+        if n < len(members):
+            return members[n]
+        n -= len(members)
+    raise IndexError(n)
+
+
 def split_names(photos: Photos) -> list[str]:
     """The split of each photo, in the order of `everything`."""
     return [split for split, members in photos.splits.items() for _ in members]

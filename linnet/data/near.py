@@ -20,19 +20,10 @@ DETAIL = 4  # least standard deviation of a thumbnail: in an empty picture there
 WORK = (
     3000  # candidates looked at for each picture, on average; more only where very many look alike, which is then said
 )
-CAPS = (
-    1 << 40,
-    1024,
-    512,
-    256,
-    128,
-    64,
-    32,
-    16,
-    8,
-)  # candidates from one bucket: the largest that keeps to WORK is taken
+# Candidates from one bucket: the largest of these that keeps to WORK is taken.
+CAPS = (1 << 40, 1024, 512, 256, 128, 64, 32, 16, 8)
 FRIENDS = 16  # pairs of a picture from which on those with others of its group, that have as many, are passed over
-CHUNK = 1 << 16  # candidates compared at once
+CHUNK = 1 << 14  # thumbnails, or times four candidates, that are looked at at once
 BATCH = 1 << 11  # pairs whose thumbnails are compared at once
 TURNED = (0, *(1 << bit for bit in range(16)))
 
@@ -62,8 +53,9 @@ def find_alike(thumbs: np.ndarray) -> Alike:
     found: dict[tuple[int, int], Pair] = {}
     friends, parent = np.zeros(len(thumbs), np.int64), np.arange(len(thumbs))
     complete = True
-    seen, detail, tone = _normalised(thumbs)
-    clear = np.flatnonzero(detail >= DETAIL)
+    # In parts: the thumbnails of a million photos as floats would take gigabytes.
+    detail = [_normalised(thumbs[start : start + CHUNK])[1] for start in range(0, len(thumbs), CHUNK)]
+    clear = np.flatnonzero(np.concatenate([np.empty(0), *detail]) >= DETAIL)
     hashes = hash64(thumbs[clear])
     for mirrored in (False, True):
         others = hash64(thumbs[clear][:, :, ::-1]) if mirrored else hashes
@@ -76,8 +68,10 @@ def find_alike(thumbs: np.ndarray) -> Alike:
             known = (joined[i] == joined[j]) & (friends[i] >= FRIENDS) & (friends[j] >= FRIENDS)
             complete &= not known.any()
             i, j = i[~known & (i != j)], j[~known & (i != j)]
-            likeness = np.einsum("nd,nd->n", seen[i], _mirror(seen[j]) if mirrored else seen[j])
-            close = (likeness >= ALIKE) & (np.abs(tone[i] - tone[j]).max(1) <= TONE)
+            mine, _, tone = _normalised(thumbs[i])
+            theirs, _, other_tone = _normalised(thumbs[j][:, :, ::-1] if mirrored else thumbs[j])
+            likeness = np.einsum("nd,nd->n", mine, theirs)
+            close = (likeness >= ALIKE) & (np.abs(tone - other_tone).max(1, initial=0) <= TONE)
             for one, other, r in zip(i[close].tolist(), j[close].tolist(), likeness[close].tolist(), strict=True):
                 key = (min(one, other), max(one, other))
                 if key not in found:
@@ -129,13 +123,13 @@ def hash64(thumbs: np.ndarray) -> np.ndarray:
     place = (np.arange(SIDE) + 0.5) * np.pi / SIDE
     cosines = np.cos(np.arange(8)[:, None] * place).astype(np.float32)
     hashes = np.empty(len(thumbs), np.uint64)
-    for start in range(0, len(thumbs), 1 << 14):
-        grey = thumbs[start : start + (1 << 14)].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    for start in range(0, len(thumbs), CHUNK):
+        grey = thumbs[start : start + CHUNK].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         waves = (cosines @ grey @ cosines.T).reshape(-1, 64)
         waves[:, 0] = 0  # the mean brightness, which says nothing of what is seen
         above = waves > np.median(waves[:, 1:], axis=1, keepdims=True)
         # Neighbouring frequencies go to different bands: they tend to agree, and a band's values shall differ.
-        hashes[start : start + (1 << 14)] = np.packbits(above.reshape(-1, 16, 4).swapaxes(1, 2), axis=None).view(">u8")
+        hashes[start : start + CHUNK] = np.packbits(above.reshape(-1, 16, 4).swapaxes(1, 2), axis=None).view(">u8")
     return hashes
 
 
@@ -148,10 +142,6 @@ def _normalised(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     length = np.linalg.norm(flat, axis=1)
     flat /= np.maximum(length, 1e-6)[:, None]
     return flat, length / np.sqrt(3 * SIDE * SIDE), tone
-
-
-def _mirror(seen: np.ndarray) -> np.ndarray:
-    return seen.reshape(-1, SIDE, SIDE, 3)[:, :, ::-1].reshape(-1, 3 * SIDE * SIDE)
 
 
 @dataclass(frozen=True)
@@ -222,12 +212,12 @@ def _candidates(
 
 
 def _parts(many: np.ndarray) -> Iterator[slice]:
-    """Slices of `many` whose sums are CHUNK at most, or one place: so much is held in memory at once."""
+    """Slices of `many` whose sums are 4 * CHUNK at most, or one place: so much is held in memory at once."""
     ends = np.cumsum(many)
     start = 0
     while start < len(many):
         before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + CHUNK, side="right")))
+        stop = max(start + 1, int(np.searchsorted(ends, before + 4 * CHUNK, side="right")))
         yield slice(start, stop)
         start = stop
 

@@ -8,6 +8,7 @@ import numpy as np
 
 DARK, WHITE = 24, 240  # of 255: nothing in the picture is brighter, or darker
 FLAT = 10  # most by which the parts of a uniform picture differ
+CHUNK = 1 << 14  # thumbnails looked at at once
 COLOUR = 4  # channels that differ less, everywhere, are grey
 
 
@@ -26,11 +27,14 @@ def tones_of(thumbs: np.ndarray) -> Tones:
     Args:
         thumbs: uint8 [n, side, side, 3], RGB; each pixel is the mean of a part of the picture.
     """
-    if not len(thumbs):
-        return Tones()
-    parts = thumbs.reshape(len(thumbs), -1, 3).astype(np.int16)
-    high, low = parts.max((1, 2)), parts.min((1, 2))
-    black, white = high <= DARK, low >= WHITE
-    uniform = ((parts.max(1) - parts.min(1)).max(1) <= FLAT) & ~black & ~white
-    grey = (parts.max(2) - parts.min(2)).max(1) < COLOUR
-    return Tones(*(tuple(map(int, np.flatnonzero(which))) for which in (black, white, uniform, grey)))
+    found: tuple[list[int], ...] = ([], [], [], [])
+    for start in range(0, len(thumbs), CHUNK):
+        parts = thumbs[start : start + CHUNK].reshape(-1, thumbs[0].size // 3, 3)
+        most, least = parts.max(1), parts.min(1)  # of each channel
+        high, low = most.max(1), least.min(1)
+        black, white = high <= DARK, low >= WHITE
+        uniform = ((most - least).max(1) <= FLAT) & ~black & ~white
+        grey = (parts.max(2) - parts.min(2)).max(1) < COLOUR
+        for places, which in zip(found, (black, white, uniform, grey), strict=True):
+            places += (start + np.flatnonzero(which)).tolist()
+    return Tones(*map(tuple, found))

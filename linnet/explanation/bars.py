@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .charts import bar, escaped, ticks
-from .text import finite, number
+from .text import finite, number, plain
 
 __all__ = ["bar", "histogram"]
 
@@ -60,19 +60,19 @@ def histogram(
             continue
         x, next_x = across(begin + i * step), across(begin + (i + 1) * step)
         beyond = " and more" if i == n - 1 and kept[-1] > end else ""
-        said = f"{number(begin + i * step)} to {number(begin + (i + 1) * step)}{beyond}: {count:,}"
+        said = f"{plain(begin + i * step)} to {plain(begin + (i + 1) * step)}{beyond}: {count:,}"
         parts.append(
             f'<rect class="column" x="{x + 0.5:g}" width="{max(0.5, next_x - x - 1):g}" y="{up(count)}"'
             f' height="{round(floor - up(count), 1):g}"><title>{escaped(said)}</title></rect>'
         )
     for x in marks:
         if begin <= x <= end:
-            parts.append(f'<text class="tick" x="{across(x)}" y="{floor + 17}" text-anchor="middle">{number(x)}</text>')
+            parts.append(f'<text class="tick" x="{across(x)}" y="{floor + 17}" text-anchor="middle">{plain(x)}</text>')
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{floor}" y2="{floor}"/>')
     if mark is not None and begin < mark < end:
         x = across(mark)
         parts.append(
-            f'<line class="change" x1="{x}" x2="{x}" y1="{TOP}" y2="{floor}"><title>{number(mark)}</title></line>'
+            f'<line class="change" x1="{x}" x2="{x}" y1="{TOP}" y2="{floor}"><title>{plain(mark)}</title></line>'
         )
     drawing = "".join(parts)
     return f'<svg class="chart" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escaped(title)}">{drawing}</svg>'

@@ -186,12 +186,12 @@ def _sizes(d: Diagnosis) -> Values:
             "Short side, in pixels",
             bars.histogram("Photos by their short side", short, mark=d.preprocess.resize, whole=True),
         ),
-        ("Width for height", bars.histogram("Photos by width divided by height", aspects, mark=1.0)),
+        ("Width divided by height", bars.histogram("Photos by width divided by height", aspects, mark=1.0)),
     ]
     if d.preprocess.mode == "crop":
         drawings.append(
             (
-                "Share of the area that the network sees",
+                "Share of the area that is seen",
                 bars.histogram("Photos by the share of the area that is seen", shares, low=0.0, high=1.0),
             )
         )
@@ -208,22 +208,23 @@ def _sizes(d: Diagnosis) -> Values:
     }
 
 
-def _odd(d: Diagnosis) -> list[Values]:
-    """Pictures that stand out, a few of each kind."""
+def _odd(d: Diagnosis) -> Values:
+    """Pictures that stand out, a few of each kind, and how many there are."""
     least = sorted(range(len(d.shapes)), key=lambda n: (min(d.shapes[n]), n))
     small = set(enlarged(d.shapes, d.preprocess))
     parts: list[tuple[str, Sequence[int]]] = [
-        ("Almost black", d.tones.black),
-        ("Almost white", d.tones.white),
-        ("Of one colour", d.tones.uniform),
-        ("Very wide or very tall", elongated(d.shapes)),
-        ("Smallest, and enlarged", [n for n in least if n in small]),
+        ("almost black", d.tones.black),
+        ("almost white", d.tones.white),
+        ("of one colour", d.tones.uniform),
+        ("very wide or tall", elongated(d.shapes)),
+        ("enlarged", [n for n in least if n in small]),
     ]
-    return [
-        {"name": name, "n": number(len(places)), "cards": [{**_picture(d, n, SIDE, SIZE), "size": " × ".join(map(number, d.shapes[n]))} for n in places[:ODD]]}
-        for name, places in parts
-        if places
-    ]  # fmt: skip
+    cards = [
+        {**_picture(d, n, SIDE, SIZE), "what": what, "size": " × ".join(map(number, d.shapes[n]))}
+        for what, places in parts
+        for n in places[:ODD]
+    ]
+    return {"cards": cards, "told": [f"{number(len(places))} {what}" for what, places in parts if places]}
 
 
 def _findings(d: Diagnosis) -> Values:
@@ -246,7 +247,7 @@ def _findings(d: Diagnosis) -> Values:
 
 
 def _picture(d: Diagnosis, n: int, side: int, most: int) -> Values:
-    photo = d.everything[n]
+    photo = leaks.photo_at(d.photos, n)
     uri, why_not = (
         (shrunk(photo.packed.picture(), side, most), "") if photo.packed else thumbnail(photo.path, side, most)
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from linnet.data.leaks import across, apart, as_csv, contradictions, everything, ordered, split_names
+from linnet.data.leaks import across, apart, as_csv, contradictions, everything, ordered, photo_at, split_names
 from linnet.data.near import Alike, Pair
 from linnet.data.source import Photo, Photos, find_photos
 
@@ -28,6 +28,7 @@ def alike(*pairs: tuple[int, int]) -> Alike:
 def test_the_pairs_that_do_harm_come_first():
     photos = photos_of(was_split=False)
     assert split_names(photos) == ["train"] * 3 + ["validation"] * 2 + ["test"] * 2
+    assert [photo_at(photos, n) for n in range(7)] == list(everything(photos))
     found = alike((0, 1), (0, 2), (1, 5), (4, 5))
     assert [pair[:2] for pair in ordered(photos, found)] == [(4, 5), (1, 5), (0, 2), (0, 1)]
     assert [pair[:2] for pair in contradictions(photos, found)] == [(4, 5), (0, 2)]
