@@ -194,7 +194,7 @@ def prepare(
 
 def packed(r: Run) -> Photos:
     """The run's photos, those to train on resized once where the recipe says so and they are still needed."""
-    if not r.recipe.pack or r.position.epoch >= r.recipe.epochs:
+    if not r.recipe.pack or r.position.epoch >= r.recipe.epochs or all(photo.packed for photo in r.photos.train):
         return r.photos
     r.progress.say(f"Resizing {len(r.photos.train):,} photos once, to {r.recipe.pack} pixels.")
     return pack_training(r.photos, r.recipe.pack, r.folder / PACKED, upright=r.preprocess.upright)
