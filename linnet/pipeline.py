@@ -167,6 +167,7 @@ def train_on(
     """
     from .errors import DataError
     from .training.override import override
+    from .training.several import with_loss
     from .training.start import first_recipe, look_at, new_run, note_on_weights
 
     root = root.absolute()  # a run finds its photos again from wherever it is gone on with
@@ -178,7 +179,7 @@ def train_on(
             " Give at least 3 different photos of each class; 30 is a beginning, 300 is good."
         )
     start = first_recipe(from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given)
-    recipe: Recipe = override(start, set)
+    recipe: Recipe = with_loss(override(start, set), photos)
     if note := note_on_weights(recipe, from_scratch=from_scratch):
         say(note)
     folder = new_run(out or Path("runs") / (root.stem or "photos"), diagnosis)

@@ -247,14 +247,11 @@ def default_workers(device: torch.device, cores: int) -> int:
 
 
 def loss_of(recipe: Recipe, photos: Photos, device: torch.device) -> Loss:
-    """Raises: SettingError for what balances classes where photos may have several."""
-    for name in ("class_weights", "sampling"):
-        if photos.several and getattr(recipe, name) == "balanced":
-            raise SettingError(f'recipe: {name} is "balanced", but a photo may have several labels here. Leave it out.')
+    """The recipe's loss. Raises: what `with_loss` raises."""
+    recipe = with_loss(recipe, photos)
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights([photo.label for photo in photos.train], len(photos.classes)).to(device)
-    recipe = with_loss(recipe, photos)
     assert recipe.loss != "auto"
     taught = recipe.teacher_share if recipe.teacher else 0.0
     return Loss(recipe.loss, recipe.focal_gamma, weights, taught, recipe.temperature, photos.several)

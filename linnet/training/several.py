@@ -12,7 +12,7 @@ from .recipe import Recipe
 def with_loss(recipe: Recipe, photos: Photos) -> Recipe:
     """The recipe with the loss that its photos ask for where it is "auto": sigmoid of several labels each, else softmax.
 
-    Raises: SettingError for a loss or a teacher that wants one label of each photo; DataError for validation photos without any.
+    Raises: SettingError for a loss, a balance or a teacher that wants one label of each photo; DataError for validation photos without any.
     """
     if not photos.several:
         return dataclasses.replace(recipe, loss="softmax") if recipe.loss == "auto" else recipe
@@ -21,6 +21,9 @@ def with_loss(recipe: Recipe, photos: Photos) -> Recipe:
         raise SettingError(
             f'{of}, but loss is "softmax", which is for one. Give "sigmoid" or "focal", or leave it out.'
         )
+    for name in ("class_weights", "sampling"):
+        if getattr(recipe, name) == "balanced":
+            raise SettingError(f'{of}, but {name} is "balanced", which is for one. Leave it out.')
     if recipe.teacher:
         raise SettingError(f"{of}, but a teacher answers with one. Leave teacher out.")
     if photos.validation and not any(photo.labels for photo in photos.validation):

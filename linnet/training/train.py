@@ -91,6 +91,7 @@ def train_here(
     from .distributed import folder_of_job
     from .named import read_recipe
     from .override import override, without_rows
+    from .several import with_loss
     from .start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run
 
     given = {name: value for name, value in flags.items() if value is not None and value is not False}
@@ -124,6 +125,7 @@ def train_here(
         chosen = override(start, set)
     no_weights = {"pretrained": None} if from_scratch else {}
     chosen = changed(chosen, photos=str(root), head_only=flags["head_only"], **no_weights)
+    chosen = with_loss(chosen, diagnosis.photos)
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]
     if place.first and (note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None)):
         print(note, file=sys.stderr)
