@@ -16,6 +16,7 @@ from linnet.training.loop import run
 from linnet.training.loss import Loss
 from linnet.training.recipe import Phase, Recipe
 from linnet.training.several import with_loss
+from linnet.training.train import train
 from linnet.weights.model import read_model
 
 
@@ -106,3 +107,11 @@ def test_a_run_learns_and_is_resumed_to_the_bit(tiny_recipe, tiny_labels, tmp_pa
     )
     with pytest.raises(DataError, match="not the photos"):
         run(None, one, half, resume=True, progress=quiet)
+
+
+def test_what_is_refused_leaves_no_folder(tiny_labels, tmp_path):
+    csv, out = tiny_labels.root / "photos.csv", tmp_path / "run"
+    for name in ("class_weights", "sampling"):
+        with pytest.raises(SettingError, match=f'{name} is "balanced", which is for one'):
+            train(csv, arch="mobilenetv3_small_035", from_scratch=True, set=(f"{name}=balanced",), out=out, workers=0)
+    assert not out.exists()
