@@ -31,7 +31,7 @@ def focal_loss(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
 def sigmoid_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy of each class by itself, its mean over the classes, [B].
 
-    Source: Wightman et al. 2021 (ResNet strikes back), section 2.3; for several labels targets need not sum to 1.
+    Source: Wightman et al. 2021 (ResNet strikes back); for several labels targets need not sum to 1.
     """
     return F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none").mean(1)
 
@@ -96,7 +96,7 @@ def distillation(logits: Tensor, answers: Tensor, temperature: float) -> Tensor:
     """T^2 KL(answers || softmax(logits / T)) of each sample, [B]; `answers` [B, classes] are probabilities at T already.
 
     T^2 keeps its gradient as large as that of the labels. Of an answer that is one class (DeiT's hard distillation, with
-    T = 1) this is the cross-entropy. Source: Hinton et al. 2015, section 2.1; Touvron et al. 2021, equations 2 and 3.
+    T = 1) this is the cross-entropy. Source: Hinton et al. 2015, section 2; Touvron et al. 2021, equations 2 and 3.
     """
     log_p = F.log_softmax(logits.float() / temperature, dim=1)
     return temperature**2 * (torch.xlogy(answers, answers) - answers * log_p).sum(1)
