@@ -84,7 +84,6 @@ class Loss:
             return loss
         return (1 - self.taught) * loss + self.taught * distillation(theirs, answers, self.temperature)
 
-
     def right(self, logits: Tensor, targets: Tensor) -> Tensor:
         """How far each sample's answer is right, float32 [B]: 0 or 1; of several labels the share that is right."""
         if self.several:
