@@ -63,6 +63,18 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
             torch._foreach_sub_(params, moments)
 
 
+class ThawingSgd(torch.optim.SGD):
+    """torch's SGD, whose fused kernel takes no group of which some have their momentum and some, just thawed, have not yet."""
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for p in group["params"] if group["momentum"] else ():
+                if p.grad is not None and self.state[p].get("momentum_buffer") is None:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)  # its first step gives the gradient, as torch's
+        super().step()
+
+
 def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; weights that a phase freezes have no gradient, and are passed over.
 
@@ -88,7 +100,7 @@ def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
     match chosen.kind:
         case "sgd":
             nesterov = chosen.nesterov and chosen.momentum > 0
-            return torch.optim.SGD(listed, lr=chosen.lr, momentum=chosen.momentum, nesterov=nesterov, fused=True)
+            return ThawingSgd(listed, lr=chosen.lr, momentum=chosen.momentum, nesterov=nesterov, fused=True)
         case "adamw":
             return torch.optim.AdamW(listed, lr=chosen.lr, betas=chosen.betas, eps=chosen.eps, fused=True)
         case "lamb":

@@ -204,3 +204,20 @@ def test_the_state_of_other_weights_is_refused(tiny_arch, tiny_recipe):
     for name, tensor in (("nobody/exp_avg", torch.zeros(1)), ("stem.0.0.weight/exp_avg", torch.zeros(1))):
         with pytest.raises(WeightsError, match="does not fit"):
             load_optimizer(optimizer, net, {name: tensor})
+
+
+def test_sgd_steps_with_rows_that_have_just_thawed(tiny_arch, tiny_recipe):
+    """Some parameters of a group have their momentum, others begin: as torch does it one by one."""
+    torch.manual_seed(0)
+    recipe = dataclasses.replace(tiny_recipe, optimizer=Sgd(lr=0.1, weight_decay=0.0))
+    net = build(tiny_arch)
+    optimizer = build_optimizer(net, recipe)
+    p, thawed = net.stages[0][0].expand.weight, net.stem[0][0].weight
+    first = thawed.detach().clone()
+    for params in ((p,), (p, thawed)):
+        optimizer.zero_grad()
+        for one in params:
+            one.grad = torch.ones_like(one)
+        optimizer.step()
+    # Nesterov: the step is gradient + momentum * buffer, whose first value is the gradient.
+    torch.testing.assert_close(first - thawed, torch.full_like(first, 0.1 * 1.9))
