@@ -49,7 +49,6 @@ def render_preview(
             ("policy", shortened(recipe.get("policy") or "none", 40)),
             ("colour jitter", shortened(recipe.get("color_jitter") or "off", 40)),
             ("cutout", plain(recipe.get("cutout")) if recipe.get("cutout") else "off"),
-            ("seed", number(recipe.get("seed"))),
         ],
         packed=number(recipe.get("pack")) if recipe.get("pack") else "",
         phases=[phase(one, classes, root, recipe.get("label_smoothing") or 0.0) for one in shown],
