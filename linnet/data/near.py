@@ -164,7 +164,7 @@ class _Table:
 def _table(hashes: np.ndarray, others: np.ndarray, band: int, *, same: bool) -> _Table:
     mine, theirs = (_band(values, band).astype(np.int64) for values in (hashes, others))
     order = np.lexsort((others, theirs))
-    begins = np.searchsorted(theirs[order], np.arange((1 << 16) + 1))
+    begins = np.concatenate([[0], np.cumsum(np.bincount(theirs, minlength=1 << 16))])
     return _Table(mine, order, begins, np.argsort(order, kind="stable") if same else None)
 
 
