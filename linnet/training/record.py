@@ -13,7 +13,7 @@ from .pictures import as_pictures, sheet
 from .prepare import Run
 
 LINES = 50  # step lines in the log per epoch, at most
-SHOWN = 16  # pictures of a batch
+SHOWN = 9  # pictures of a batch: encoding them costs about 0.1 s, once in a phase
 
 
 class Record:

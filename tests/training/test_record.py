@@ -55,7 +55,7 @@ def test_the_first_batch_of_each_phase_is_kept_as_a_picture(r, monkeypatch):
     for epoch, step, total in ((0, 0, 0), (0, 1, 1), (1, 0, 6), (1, 5, 11), (2, 0, 12)):
         r.position.epoch, r.position.step, r.position.total = epoch, step, total
         Record(r).first(images)
-    assert kept == [(0, (22, 22, 3)), (6, (22, 22, 3))]  # 16 of the 20, four by four
+    assert kept == [(0, (16, 16, 3)), (6, (16, 16, 3))]  # nine of the 20, three by three
 
 
 def test_no_picture_is_made_in_vain(r, monkeypatch):
