@@ -19,11 +19,12 @@ QUALITIES = (72, 50, 30, 15)  # of JPEG, the best first
 
 
 def thumbnail(path: Path, side: int = SIDE, most: int | None = None) -> tuple[Markup, str]:
-    """A small JPEG of a photo file as a data URI, or why there is none; of `most` characters where a quality allows it."""
-    from ..data.image import BadImage, open_image
+    """A small JPEG of a photo (a file, or a picture of a pack) as a data URI, or why there is none; of `most` characters where a quality allows it."""
+    from ..data.image import BadImage
+    from ..data.index import open_photo
 
     try:
-        picture = open_image(path, at_least=side)
+        picture = open_photo(path, at_least=side)
     except BadImage as error:
         return Markup(), error.reason
     return shrunk(picture, side, most), ""

@@ -5,6 +5,7 @@ import io
 
 from PIL import Image
 
+from linnet.data.pack import pack
 from linnet.explanation.thumbnail import SIDE, thumbnail
 
 
@@ -28,3 +29,13 @@ def test_a_size_can_be_asked_for(tmp_path):
     Image.fromarray(noise).save(tmp_path / "noise.png")
     large, small = thumbnail(tmp_path / "noise.png", 160)[0], thumbnail(tmp_path / "noise.png", 160, 12_000)[0]
     assert len(small) <= 12_000 < len(large)
+
+
+def test_a_packed_photo_is_shown_too(tmp_path):
+    for name, colour in (("cat", "red"), ("dog", "blue")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (60, 40), colour).save(tmp_path / "photos" / name / "1.png")
+    folder = pack(tmp_path / "photos", image=20, out=tmp_path / "packed").folder
+    uri, why_not = thumbnail(folder / "cat" / "1.png")
+    assert why_not == ""
+    assert Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).size == (30, 20)
