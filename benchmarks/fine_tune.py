@@ -28,7 +28,8 @@ from plain import Plain, measure_formats, train_plain
 from linnet.evaluation.evaluate import evaluate_model
 from linnet.evaluation.intervals import wilson
 from linnet.files import write_json
-from linnet.pipeline import train_on
+from linnet.training.loop import run
+from linnet.training.start import first_recipe, look_at, new_run
 from linnet.weights.keymap import from_linnet
 from linnet.weights.model import read_model
 from linnet.weights.pretrained import load_pretrained
@@ -41,12 +42,16 @@ RESULT = Path(__file__).parent / "results" / "fine_tune.json"
 def run_linnet(photos: Path, epochs: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        flags = {"arch": NETWORK, "seed": seed, "epochs": epochs}
-        run, found = train_on(photos, flags, from_scratch=False, out=Path(folder) / "run")
+        diagnosis = look_at(photos)
+        recipe = first_recipe(
+            arch=NETWORK, photos=len(diagnosis.photos.train), root=str(photos), epochs=epochs, seed=seed
+        )
+        made = new_run(Path(folder) / "run", diagnosis)
+        run(recipe, diagnosis.photos, made)
         seconds = time.monotonic() - began
-        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (made / "log.jsonl").read_text().splitlines()]
         last = [line["validation"] for line in lines if line["kind"] == "epoch"][-1]
-        test = evaluate_model(read_model(run), found, name="", split="test").metrics
+        test = evaluate_model(read_model(made), diagnosis.photos, name="", split="test").metrics
     return {"seconds": seconds, "validation": last["top1"], "test": test.top1, "n": last["n"], "n_test": test.n}
 
 
