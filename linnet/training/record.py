@@ -13,7 +13,7 @@ from .pictures import as_pictures, sheet
 from .prepare import Run
 
 LINES = 50  # step lines in the log per epoch, at most
-SHOWN = 9  # pictures of a batch: encoding them costs about 0.1 s, once in a phase
+SHOWN = 9  # pictures of a batch: encoding them took 0.2 s on a busy core, once in a phase
 
 
 class Record:
