@@ -10,6 +10,7 @@ from ..arch.names import find
 from ..arch.show import Cell, Sheet, show
 from ..arch.spec import Arch
 from ..errors import SettingError, did_you_mean
+from .need import Precision, TrainMemory
 
 if TYPE_CHECKING:
     from ..arch.steps import Steps
@@ -129,6 +130,9 @@ def _as_printed(values: list[float | None]) -> list[Cell]:
 def table(name: str, *, image: int | None = None, format: Format = "text", width: float = 1.0, depth: float = 1.0,
           classes: int | None = None) -> Table: ...  # fmt: skip
 @overload
+def table(name: str, *, train_memory: Literal[True], batch: int = 32, precision: Precision = "fp32",
+          image: int | None = None, width: float = 1.0, depth: float = 1.0, classes: int | None = None) -> TrainMemory: ...  # fmt: skip
+@overload
 def table(name: None = None, *, steps: str, format: Format = "text") -> StepTable: ...
 def table(
     name: str | None = None,
@@ -139,7 +143,10 @@ def table(
     depth: float = 1.0,
     classes: int | None = None,
     steps: str | None = None,
-) -> Table | StepTable:
+    train_memory: bool = False,
+    batch: int = 32,
+    precision: Precision = "fp32",
+) -> Table | StepTable | TrainMemory:
     """Show a network as its paper's table, with parameters, multiply-adds and shapes of every row.
 
     Args:
@@ -151,6 +158,9 @@ def table(
         classes: Outputs of the classifier; 1000 if not given.
         steps: Instead of a network, the steps from one to another that a paper measured, with its figures beside what
             is counted: convnext, mobilenetv3, fused, compound or mobilevit-patch.
+        train_memory: Instead of its costs, the memory that a training step takes, row by row, without running one.
+        batch: Photos of that step.
+        precision: Of that step: fp32 or bf16.
 
     Raises:
         SettingError: the name, the format or a number is not allowed.
@@ -164,6 +174,8 @@ def table(
         raise SettingError(f"image is {image}: give a side in pixels, 1 or more.")
     if classes is not None and classes < 1:
         raise SettingError(f"classes is {classes}: give 1 or more.")
+    if batch < 2 or precision not in get_args(Precision):
+        raise SettingError(f"batch is {batch} and precision {precision!r}: give 2 or more, and fp32 or bf16.")
     if steps is not None:
         return _steps(name, steps, format, plain=(image, width, depth, classes) == (None, 1, 1, None))
     if name is None:
@@ -175,6 +187,10 @@ def table(
         arch = arch.scaled(f"{arch.name}, width {width:g}, depth {depth:g}", width=width, depth=depth)
     if classes is not None:
         arch = arch.with_classes(classes)
+    if train_memory:
+        from .memory import train_memory as measure
+
+        return measure(arch, image, batch=batch, precision=precision)
     from .count import count
 
     return Table(arch, count(arch, image), format)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from linnet.arch.steps import STEPS
+from linnet.cost.need import TrainMemory
 from linnet.cost.table import StepTable, table
 from linnet.errors import SettingError
 
@@ -140,3 +141,13 @@ def test_stages_as_block_strings() -> None:
     assert str(table("efficientnet_b0", format="tensorflow")).splitlines()[-1] == "r1_k3_s11_e6_i192_o320_se0.25"
     with pytest.raises(SettingError, match="no word for"):
         str(table("resnet50", format="timm"))
+
+
+def test_the_memory_of_a_training_step_in_place_of_costs() -> None:
+    found = table("mobilenetv3_small_050", train_memory=True, batch=4, image=64, classes=10)
+    assert isinstance(found, TrainMemory)
+    assert (found.batch, found.image, found.arch.classes) == (4, 64, 10)
+    assert [name for name, _ in found.rows] == list(found.arch.row_names)
+    for wrong in ({"batch": 1}, {"precision": "fp16"}):
+        with pytest.raises(SettingError, match="fp32 or bf16"):
+            table("mobilenetv3_small_050", train_memory=True, **wrong)  # type: ignore[call-overload]
