@@ -68,7 +68,12 @@ def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any
     """What `work` finds in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         found = pool.submit(work, *arguments).result()
-    print(work.__name__, arguments[1:], {k: round(v, 4) for k, v in found.items()}, flush=True)
+    print(
+        work.__name__,
+        arguments[1:],
+        {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items()},
+        flush=True,
+    )
     return found
 
 
