@@ -31,7 +31,8 @@ from ..weights.model import Model, load_exactly
 from ..weights.pretrained import warning
 from . import measure
 from .checkpoint import Checkpoint, Position, remove_stale
-from .distributed import ALONE, Place, check_shares, job
+from .compiling import choose_compile, compile_net
+from .distributed import ALONE, Place, check_shares
 from .ema import Ema
 from .environment import available_cores, describe, differences
 from .freeze import freeze_rows
@@ -146,6 +147,7 @@ def prepare(
     net.set_grad_checkpointing(recipe.recompute)
     if recipe.bn_group:
         group_batch_norms(net, recipe.bn_group)
+    compile_net(net, recipe, device)
     checkpoint = Checkpoint(folder, net, ema, optimizer, recipe.save_minutes)
     position = Position(data=hash_photos(photos))
     if resume:
@@ -233,6 +235,7 @@ def resolve(
         preprocess=preprocess.to_json(),
         memory_format=chosen.memory_format,
         precision=chosen.precision,
+        compile=choose_compile(recipe, device),
     ), measured
 
 

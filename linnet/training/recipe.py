@@ -135,6 +135,8 @@ class Recipe(Checked):
                 f"recipe: policy {self.policy!r} stands in place of RandAugment. Set phases.randaugment to 0, or policy to"
                 ' "none".'
             )
+        if self.compile == "on" and self.recompute:
+            raise SettingError("recipe: compile 'on' and recompute do not go together. Leave one out.")
         if isinstance(self.color_jitter, tuple) and self.color_jitter[3:] > (0.5,):
             raise SettingError(
                 f"recipe: color_jitter has a hue of {self.color_jitter[3]:g}; allowed is up to 0.5, the whole colour circle."
