@@ -43,14 +43,24 @@ def ordered(photos: Photos, alike: Alike) -> list[Pair]:
     return sorted(alike.pairs, key=harm)
 
 
+def copies(photos: Photos) -> dict[str, list[int]]:
+    """The positions of each digest. Look-alikes name the first of the same bytes alone; all of them are in one split."""
+    places: dict[str, list[int]] = {}
+    for n, photo in enumerate(everything(photos)):
+        places.setdefault(photo.digest, []).append(n)
+    return places
+
+
 def across(photos: Photos, alike: Alike) -> dict[str, int]:
     """Photos of validation and of test that have a look-alike in an earlier split; splits without any are left out."""
-    splits = split_names(photos)
+    if not alike.pairs:
+        return {}
+    splits, members, same = split_names(photos), everything(photos), copies(photos)
     touched: dict[str, set[int]] = {}
     for pair in alike.pairs:
         later = max(pair.first, pair.second, key=lambda n: SPLITS.index(splits[n]))
         if splits[pair.first] != splits[pair.second]:
-            touched.setdefault(splits[later], set()).add(later)
+            touched.setdefault(splits[later], set()).update(same[members[later].digest])
     return {split: len(touched[split]) for split in SPLITS if split in touched}
 
 
@@ -69,7 +79,9 @@ def apart(photos: Photos, alike: Alike) -> list[tuple[Photo, str]] | None:
     if not across(photos, alike):
         return None
     members, places = everything(photos), dict[int, str | None](enumerate(split_names(photos)))
-    for group in groups_of(alike.pairs):
+    same = copies(photos)
+    for joined in groups_of(alike.pairs):
+        group = [n for one in joined for n in same[members[one].digest]]
         here = [str(places[n]) for n in group]
         if photos.was_split:
             home = places[min(group, key=lambda n: members[n].digest)]
