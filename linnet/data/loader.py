@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError, SettingError
 from .augment import Augment, random_numbers
-from .cuts import cuts
+from .cuts import Cut, cuts
 from .image import BadImage
 from .sampling import balanced_order
 from .shard import Packed
@@ -80,20 +80,29 @@ class Part(NamedTuple):
     image: int
 
 
-def epoch_order(n: int, seed: int, epoch: int, *, repeats: int = 1, batch: int = 1) -> np.ndarray:
-    """In which order the samples of n photos are seen in this epoch: int64 [n], a permutation.
+def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
+    """In which order n photos are seen in this epoch: int64 [n], a permutation."""
+    return random_numbers(seed, epoch, ORDER).permutation(n)
 
-    With `repeats` one in so many photos is seen, but so many times: sample n * k + i is the photo at place i once more,
-    with random numbers of its own. All copies are in one batch of size `batch`, apart from each other, so that mixup
-    does not blend a photo with itself, and as many processes as repeats have one copy each.
-    Source: Hoffer et al. 2020 (batch augmentation); DeiT's RASampler.
+
+def repeated(order: np.ndarray, plan: Sequence[Cut], repeats: int) -> np.ndarray:
+    """The order with one in `repeats` photos, but each so many times in its batch: sample n * k + i is photo i once more,
+    with random numbers of its own.
+
+    int64, each batch at its places in `plan`. A batch's copies stand apart, so that mixup, which takes the picture before,
+    does not blend a photo with itself, and as many processes as repeats have one copy each. Where a batch is no multiple of
+    `repeats`, photos seen once fill it up; one of fewer than two photos so often has fewer copies.
+    Source: Hoffer et al. 2020 (batch augmentation); DeiT's RASampler, whose copies may be in two batches.
     """
-    order = random_numbers(seed, epoch, ORDER).permutation(n)
-    if repeats == 1:
-        return order
-    few, together = order[: -(-n // repeats)], max(1, batch // repeats)
-    starts = range(0, len(few), together)
-    return np.concatenate([few[i : i + together] + n * k for i in starts for k in range(repeats)])[:n]
+    parts, taken = list[np.ndarray](), 0
+    for start, stop, _ in plan:
+        size = stop - start
+        times = max(1, min(repeats, size // 2))
+        few, rest = divmod(size, times)
+        photos, others = order[taken : taken + few], order[taken + few : taken + few + rest]
+        taken += few + rest
+        parts += [photos + len(order) * k for k in range(times)] + [others]
+    return np.concatenate(parts)
 
 
 def train_batches(
@@ -115,7 +124,7 @@ def train_batches(
     """The epoch's batches from global batch `first` on, shuffled and augmented; the incomplete last one is dropped.
 
     A batch larger than the split is cut to its size. With `sizes` each batch has one of them instead of the augment's,
-    and as many pixels (see cuts.py). With `repeats` fewer photos are seen, so many times each (see epoch_order); with
+    and as many pixels (see cuts.py). With `repeats` fewer photos are seen, so many times each (see `repeated`); with
     balanced `sampling` each class as often (see sampling.py; no repeats then). With several processes each gets its share
     of the same global batch. Raises DataError for an empty split and when a worker process dies.
     """
@@ -125,8 +134,9 @@ def train_batches(
     if sampling == "balanced":
         order = balanced_order([photo.label for photo in photos], seed, epoch)
     else:
-        order = epoch_order(len(photos), seed, epoch, repeats=repeats, batch=batch)
+        order = epoch_order(len(photos), seed, epoch)
     plan = cuts(len(photos), batch=batch, image=augment.image, sizes=sizes, seed=seed, epoch=epoch)
+    order = order if repeats == 1 else repeated(order, plan, repeats)
     reads = {
         image: functools.partial(read_augmented, replace(augment, image=image), seed, epoch)
         for image in (sizes or (augment.image,))
@@ -171,7 +181,10 @@ def read_augmented(augment: Augment, seed: int, epoch: int, source: str | Packed
 
 
 def read_preprocessed(preprocess: Preprocess, source: str | Packed, sample: int) -> np.ndarray:
-    return preprocess.pixels(source.picture()) if isinstance(source, Packed) else preprocess.read(source)
+    if not isinstance(source, Packed):
+        return preprocess.read(source)
+    source.check()  # a figure is stated of these bytes: they must be those that were packed
+    return preprocess.pixels(source.picture())
 
 
 def request(photos: Sequence[Photo], samples: np.ndarray, read: Read, image: int) -> Request:
@@ -241,10 +254,11 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
 
     Raises: DataError the second time.
     """
-    done, again = 0, False
-    iterator = started(photos, parts, workers)
+    done, again, iterator = 0, False, None
     while done < len(parts):
         try:
+            if iterator is None:  # processes that cannot be started are an OSError
+                iterator = started(photos, parts[done:], workers)
             batch = next(iterator)
         except (RuntimeError, OSError, EOFError) as error:
             # torch says "Caught ..." of what a worker's own code raised; the rest is about getting a batch from it.
@@ -253,20 +267,19 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
             what = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
             if again:
                 raise DataError(
-                    f"A loader worker died ({what}). Most often memory ran out, or shared"
+                    f"A loader worker died or could not start ({what}). Most often memory ran out, or shared"
                     " memory in a container (docker run --shm-size=2g). Go on with: linnet train --resume RUN. If it"
                     ' happens again, lower "workers" in the run\'s recipe.json first; it cannot change the result.'
                     " (linnet evaluate: --workers 0.)"
                 ) from error
-            print(f"A loader worker died ({what}); all start anew at the same batch.", file=sys.stderr, flush=True)
+            print(f"A loader worker died or could not start ({what}); all start anew at the same batch.", file=sys.stderr, flush=True)
         else:
             done += 1
             yield batch
             continue
         for worker in getattr(iterator, "_workers", ()):  # else each hung one is waited for
             worker.kill()
-        del iterator
-        again, iterator = True, started(photos, parts[done:], workers)
+        again, iterator = True, None
 
 
 def started(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Iterator[Batch]:

@@ -97,7 +97,7 @@ class Recipe(Checked):
     )
     eval_image: Image | None = None  # none: the last phase's
     eval_batch: Count = 64
-    preprocess: dict[str, Any] | None = None  # none: that of the pretrained weights, else the default; resolved
+    preprocess: dict[str, Any] | None = None  # over that of the pretrained weights, or the default; resolved
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     compile: Literal["auto", "off", "on"] = "auto"  # auto: on a GPU only
@@ -165,6 +165,12 @@ class Recipe(Checked):
             Preprocess.from_json(self.preprocess)
         if self.sampling == "balanced" and self.repeats > 1:
             raise SettingError("recipe: repeats and balanced sampling both choose an epoch's photos. Leave one out.")
+        small = min(phase.batch for phase in self.phases)
+        if 1 < self.repeats and small < 2 * self.repeats:
+            raise SettingError(
+                f"recipe: repeats is {self.repeats} and a batch {small}: a photo's copies would stand side by side. Give"
+                f" batches of {2 * self.repeats} or more, or fewer repeats."
+            )
         if self.teacher is not None:
             _check_teacher(self.teacher)
         if self.teacher_hard and self.temperature != 1:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from linnet.data.augment import Augment, random_numbers
 from linnet.data.cuts import cuts
-from linnet.data.loader import Batch, epoch_order, eval_batches, train_batches
+from linnet.data.loader import Batch, epoch_order, eval_batches, repeated, train_batches
 from linnet.data.preprocess import Preprocess
 from linnet.data.shard import Packed
 from linnet.errors import DataError, SettingError
@@ -129,9 +129,10 @@ def test_each_step_has_a_size_and_about_as_many_pixels(photos: list[Photo], work
 
 
 def test_repeated_augmentation_shows_fewer_photos_so_many_times_in_one_batch() -> None:
-    plain, order = epoch_order(50, 1, 2), epoch_order(50, 1, 2, repeats=3, batch=6)
-    assert len(order) == len(set(order.tolist())) == 50
-    assert set((order % 50).tolist()) == set(plain[:17].tolist())
+    plain = epoch_order(50, 1, 2)
+    order = repeated(plain, cuts(50, batch=6, image=16), 3)
+    assert len(order) == len(set(order.tolist())) == 48
+    assert set((order % 50).tolist()) == set(plain[:16].tolist())
     for start in range(0, 48, 6):
         places, copies = order[start : start + 6] % 50, order[start : start + 6] // 50
         assert copies.tolist() == [0, 0, 1, 1, 2, 2]
@@ -139,8 +140,30 @@ def test_repeated_augmentation_shows_fewer_photos_so_many_times_in_one_batch() -
             a != b for a, b in zip(places, np.roll(places, 1), strict=True)
         )  # mixup's neighbour is another photo
         assert len(set(places.tolist())) == 2
-    assert np.array_equal(epoch_order(50, 1, 2, repeats=1, batch=6), plain)
-    assert len(epoch_order(2, 0, 0, repeats=5, batch=64)) == 2
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "repeats", "sizes"),
+    [(50, 8, 3, ()), (50, 7, 3, ()), (40, 10, 4, ()), (64, 9, 2, ()), (5, 64, 3, ()), (90, 12, 3, (12, 16, 20))],
+)
+def test_copies_are_all_in_their_batch_and_apart_whatever_its_size(
+    n: int, batch: int, repeats: int, sizes: tuple[int, ...]
+) -> None:
+    plan = cuts(n, batch=batch, image=16, sizes=sizes, seed=1, epoch=2)
+    order, seen = repeated(epoch_order(n, 1, 2), plan, repeats), set[int]()
+    assert len(order) == plan[-1].stop == len(set(order.tolist()))
+    for start, stop, _ in plan:
+        places = (order[start:stop] % n).tolist()
+        assert not seen & set(places), "a photo whose copies are in two batches"
+        seen |= set(places)
+        assert all(a != b for a, b in zip(places, np.roll(places, 1), strict=True)), "mixup of a photo with itself"
+        often = sorted(map(places.count, set(places)))
+        assert often[-1] == min(repeats, len(places) // 2)
+        assert often.count(1) < often[-1], "only the rest of the division is seen once"
+
+
+def test_a_photo_alone_is_seen() -> None:
+    assert repeated(epoch_order(1, 0, 0), cuts(1, batch=64, image=16), 5).tolist() == [0]
 
 
 def test_copies_are_augmented_differently_and_the_same_for_any_workers_and_processes(photos: list[Photo]) -> None:
@@ -237,6 +260,15 @@ def test_a_second_dead_worker_is_a_clear_error(photos: list[Photo]) -> None:
         shoot(signal.SIGKILL)
     with pytest.raises(DataError, match=r'worker died.*train --resume RUN.*lower "workers" in the run\'s recipe\.json'):
         list(given)
+
+
+def test_workers_that_cannot_be_started_are_a_clear_error(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("linnet.data.loader.DataLoader", refused)
+    with pytest.raises(DataError, match=r"could not start \(.*Resource temporarily unavailable.*--workers 0"):
+        taken(photos, workers=1)
 
 
 def test_a_programming_error_in_a_worker_stays_one(photos: list[Photo]) -> None:

@@ -218,6 +218,13 @@ def test_a_wrong_recipe_costs_half_a_second_and_no_torch(tmp_path):
     assert float(result.stdout) < 0.5
 
 
+def test_a_batch_too_small_for_its_copies_is_refused():
+    phases = (Phase(epochs=1, batch=64), Phase(epochs=1, batch=5))
+    with pytest.raises(SettingError, match="repeats is 3 and a batch 5"):
+        Recipe(phases=phases, repeats=3)
+    assert Recipe(phases=phases, repeats=2).repeats == 2
+
+
 def test_phases_by_epoch():
     recipe = Recipe(phases=(Phase(epochs=2, image=96), Phase(epochs=1, image=128)))
     assert recipe.epochs == 3
