@@ -10,9 +10,7 @@ from ..data.suspect import LabelCheck, Suspect
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..data.source import Photos
-
-
+    from ..data.source import Photo, Photos
 def check_labels(
     model: Any, photos: Photos, *, name: str, trained_on: frozenset[str] = frozenset(), workers: int = 2
 ) -> LabelCheck:
@@ -22,20 +20,15 @@ def check_labels(
         name: what the model is called in the result.
         trained_on: digests of the photos it has learnt from; where none are known, those of train are taken for them.
 
-    Raises: DataError for classes that the model does not know, and for photos with several labels each.
+    Raises: what `askable` raises.
     """
     import numpy as np
     import torch
 
     from ..data.leaks import everything
-    from ..errors import DataError
-    from .evaluate import photos_of, predict_logits, shown_progress
+    from .evaluate import predict_logits, shown_progress
 
-    if photos.several:
-        raise DataError(
-            f"{photos.root}: suspicious labels are found where each photo has one label; these have several. Leave --model out."
-        )
-    chosen = photos_of(photos, "all", model.classes)
+    chosen, members = askable(model, photos), everything(photos)
     learnt = trained_on or {photo.digest for photo in photos.train}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with shown_progress(len(chosen), "asking the model") as progress:
@@ -43,7 +36,7 @@ def check_labels(
             model.net(), chosen, model.preprocess, workers=workers, device=device, progress=progress
         )
     shares = probabilities(answers.logits)
-    seen = np.array([everything(photos)[n].digest in learnt for n in answers.index], bool)
+    seen = np.array([members[n].digest in learnt for n in answers.index], bool)
     suspects = []
     for part in (False, True):  # apart: on photos it has learnt, a model is surer of the given label
         rows = np.flatnonzero(seen == part)
@@ -64,11 +57,27 @@ def check_labels(
     return LabelCheck(name, tuple(suspects), int((~seen).sum()), int(right.sum()), int(seen.sum()))
 
 
+def askable(model: Any, photos: Photos) -> tuple[Photo, ...]:
+    """All the photos, labelled by the model's classes.
+
+    Raises: DataError for classes that the model does not know, and for photos with several labels each.
+    """
+    from ..errors import DataError
+    from .evaluate import photos_of
+
+    if photos.several:
+        raise DataError(
+            f"{photos.root}: suspicious labels are found where each photo has one label; these have several. Leave --model out."
+        )
+    return photos_of(photos, "all", model.classes)
+
+
 def doubted(shares: np.ndarray, labels: np.ndarray) -> list[tuple[int, int]]:
     """(row, other class) of each row whose label the model confidently disagrees with.
 
     A class is confident where its probability reaches its threshold: the mean that the model gives this class on photos
-    labelled so. The most probable of a row's confident classes counts; it is a doubt when it is not the label.
+    labelled so. The most probable of a row's confident classes counts. It is a doubt when it is not the label and no other
+    class is more probable: the paper's joint has also rows whose first answer is no confident class.
 
     Args:
         shares: probabilities [n, classes]. labels: positions of classes [n].
@@ -101,11 +110,16 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def model_and_photos(model: Path, photos: Path) -> tuple[Any, Photos, frozenset[str]]:
-    """The model, the photos split as its training split them, and the digests of those it has learnt from."""
+    """The model, the photos split as its training split them, and the digests of those it has learnt from.
+
+    Raises: what `askable` raises, before anything is decoded.
+    """
     from ..data.source import find_photos
     from ..weights.model import read_model
     from .evaluate import training_of
 
     found = read_model(model)
     shares, trained_on = training_of(model, found.facts)
-    return found, find_photos(photos, **shares), trained_on
+    split = find_photos(photos, **shares)
+    askable(found, split)
+    return found, split, trained_on
