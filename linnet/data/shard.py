@@ -1,13 +1,15 @@
 """Packed pictures: raw pixels (or JPEGs) in plain tar files, read in place through one memory map per file.
 
 A shard holds `SPLIT/LABEL/NUMBER.ppm`, each a whole portable pixmap (P6) that any tool can open. We never unpack one: a
-picture is read where the index says it lies, after its tar header and its own header have said the same.
+picture is read where the index says it lies, after its own header has said the same. `check` compares the tar header and
+the CRC of every byte too: the doctor and every evaluation call it, the reading of a training's batches does not.
 """
 
 from __future__ import annotations
 
 import functools
 import mmap
+import os
 import re
 import tarfile
 import zlib
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 SHARD = "photos-{:05d}.tar"
 MEMBER = re.compile(r"(train|validation|test)/\d{5,}/\d{7,}\.(ppm|jpg)")
 BLOCK = 512  # of a tar file
-LIMIT = 500_000_000  # bytes of a shard
+LIMIT = 500_000_000  # bytes of a shard that we write, and of a picture in one that we read
 SIDE = 65_500  # pixels; as image.Limits
 
 
@@ -78,7 +80,7 @@ class Packed:
         whole, start = opened(self.shard), self.offset - len(self.header) - BLOCK
         try:
             info = tarfile.TarInfo.frombuf(whole[start : start + BLOCK], "utf-8", "strict") if start >= 0 else None
-        except tarfile.HeaderError:
+        except (tarfile.HeaderError, UnicodeDecodeError):  # a name that is no text
             info = None
         if info is None or not info.isreg() or info.name != self.member or info.size != len(self.header) + self.size:
             raise self._bad(f"its shard does not hold {self.member} there")
@@ -126,10 +128,10 @@ def write_shards(folder: Path, members: Iterable[Member], *, jpeg: bool, limit: 
             info.size = len(header) + len(member.data)
             padding = -info.size % BLOCK
             if file is not None and file.tell() + BLOCK + info.size + padding + 2 * BLOCK > limit:
-                end(file)
+                finish(file)
                 number, file = number + 1, None
             if file is None:
-                file = open(folder / SHARD.format(number), "xb")  # noqa: SIM115  closed by `end`
+                file = open(folder / SHARD.format(number), "xb")  # noqa: SIM115  closed by `finish`
             file.write(info.tobuf(tarfile.USTAR_FORMAT) + header)
             offset = file.tell()
             file.write(member.data)
@@ -137,13 +139,16 @@ def write_shards(folder: Path, members: Iterable[Member], *, jpeg: bool, limit: 
             shard, size, crc = str(folder / SHARD.format(number)), len(member.data), zlib.crc32(member.data)
             yield Packed(shard, member.name, offset, size, member.width, member.height, crc, jpeg)
         if file is not None:
-            end(file)
+            finish(file)
             file = None
     finally:
         if file is not None:
             file.close()
 
 
-def end(file: IO[bytes]) -> None:
-    file.write(bytes(2 * BLOCK))  # the end of a tar
+def finish(file: IO[bytes]) -> None:
+    """The end of a tar; when this returns, it is on the disk."""
+    file.write(bytes(2 * BLOCK))
+    file.flush()
+    os.fsync(file.fileno())
     file.close()

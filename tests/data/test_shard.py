@@ -82,12 +82,22 @@ def flip(place: int):
     return change
 
 
+def no_text(path: Path) -> None:
+    """The member's name is no UTF-8, under a header whose checksum is right."""
+    whole = bytearray(path.read_bytes())
+    whole[0] = 0xFF
+    whole[148:156] = b" " * 8
+    whole[148:156] = b"%06o\0 " % sum(whole[:BLOCK])
+    path.write_bytes(whole)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [(flip(BLOCK + 100), "changed"), (flip(BLOCK + 4), "something else"), (flip(0), "does not hold"), (flip(156), "does not hold"),
+     (no_text, "does not hold"),
      (lambda path: path.write_bytes(path.read_bytes()[:600]), "ends before"), (lambda path: path.write_bytes(b""), "cannot be read"),
      (lambda path: path.unlink(), "no such file")],
-    ids=["pixel", "own header", "tar header", "kind of member", "cut", "empty", "gone"],
+    ids=["pixel", "own header", "tar header", "kind of member", "name is no text", "cut", "empty", "gone"],
 )  # fmt: skip
 def test_what_has_changed_is_noticed(packed: list[Packed], tmp_path: Path, change, said: str) -> None:
     change(tmp_path / "photos-00000.tar")
