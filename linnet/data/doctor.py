@@ -152,13 +152,14 @@ def examine(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     max_bad: float = 0.05,
+    alike: bool = True,
 ) -> Diagnosis:
-    """Decode every photo once, in processes of its own, and keep the good ones.
+    """Decode every photo once, in processes of its own, and keep the good ones. Without `alike` that is all, see `diagnose`.
 
     Raises:
         DataError: nothing to train on; more than the share `max_bad` of the files are bad; or a class has no good ones.
     """
-    diagnosis = diagnose(root_or_photos, workers=workers, progress=progress)
+    diagnosis = diagnose(root_or_photos, workers=workers, progress=progress, alike=alike)
     stop_if_bad(diagnosis, max_bad)
     return diagnosis
 
@@ -191,11 +192,19 @@ def diagnose(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     preprocess: Preprocess | None = None,
+    alike: bool = True,
 ) -> Diagnosis:
-    """Decode every photo once and say what was found, however bad. `preprocess`: what the network will see of them."""
+    """Decode every photo once and say what was found, however bad.
+
+    Args:
+        preprocess: what the network will see of them.
+        alike: look for look-alikes and odd tones; who only needs the good photos, such as a run that goes on, does not.
+    """
     from .inspector import inspect
+    from .near import Alike
     from .preprocess import Preprocess
     from .source import Finding, Photos, find_photos
+    from .tone import Tones
 
     photos = root_or_photos if isinstance(root_or_photos, Photos) else find_photos(root_or_photos)
     everything = [photo for members in photos.splits.values() for photo in members]
@@ -221,7 +230,7 @@ def diagnose(
     findings = tuple(sorted(findings, key=lambda finding: (finding.path, finding.verdict, finding.reason)))
     kept = replace(photos, **splits, findings=findings)
     counts = {split: _by_class(members, photos.classes) for split, members in splits.items()}
-    alike, tones = _seen_on(kept, [seen.thumb for seen in fine])
+    pairs, tones = _seen_on(kept, [seen.thumb for seen in fine]) if alike else (Alike((), False), Tones())
     return Diagnosis(
         photos=kept,
         findings=findings,
@@ -231,7 +240,7 @@ def diagnose(
         problems=_problems(photos, counts, bad, findings),
         shapes=tuple(seen.size for seen in fine),
         kinds=tuple(seen.kind for seen in fine),
-        alike=alike,
+        alike=pairs,
         tones=tones,
         preprocess=preprocess or Preprocess(),
     )

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 INDEX = "index.json"
 KIND, SCHEMA = "linnet pack", 1
-LARGEST = 2_000_000_000  # bytes of an index; ten million photos
+# Of an index, which becomes some ten times as many bytes of memory: of four million photos with paths of usual lengths.
+LARGEST, MOST = 1_000_000_000, 4_000_000
 COLUMNS = ("shard", "member", "offset", "size", "width", "height", "crc32", "labels", "split", "sha256", "path")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SPLITS = ("train", "validation", "test")
-
+VERDICTS = ("ignored", "left out", "quarantined", "note")  # "problem" is for the photos at hand, see listing.Finding
 
 @dataclass(frozen=True)
 class Row:
@@ -86,7 +87,7 @@ def list_pack(root: Path) -> Listing:
     where = f"{shown_name(root)}: {INDEX}"
     try:
         if (root / INDEX).stat().st_size > LARGEST:
-            raise DataError(f"{where} has more than {LARGEST:,} bytes. Pack fewer photos in one folder.")
+            raise DataError(f"{where} has more than {LARGEST:,} bytes. Pack fewer photos into one folder.")
         facts = json.loads((root / INDEX).read_text(encoding="utf-8"))
         if facts["kind"] != KIND:
             raise DataError(f"{where} is not that of packed photos. Give the folder that `linnet pack` made.")
@@ -98,9 +99,10 @@ def list_pack(root: Path) -> Listing:
             raise ValueError("other columns")
         classes = [class_name(name) for name in facts["classes"]]
         sizes: dict[str, int] = {}
+        check_number(len(facts["photos"]), where)
         rows = [read_row(row, root, len(classes), facts["jpeg_quality"] is not None, sizes) for row in facts["photos"]]
         given = {split for split in facts["splits"] if split in SPLITS}
-        findings = [Finding(*map(str, finding)) for finding in facts["findings"]]
+        findings = [read_finding(finding) for finding in facts["findings"]]
         several = bool(facts["several_labels"])
         if not several and any(len(row.labels) != 1 for row in rows):
             raise ValueError("a photo has not one label")
@@ -121,6 +123,22 @@ def list_pack(root: Path) -> Listing:
             )
         )
     return listing
+
+
+def check_number(photos: int, where: str) -> None:
+    if photos > MOST:
+        raise DataError(f"{where} has {photos:,} photos; a pack has at most {MOST:,}. Pack fewer into one folder.")
+
+
+def read_finding(values: list[Any]) -> Finding:
+    """One of the findings in the index: of a known verdict, printable. Raises: ValueError, TypeError."""
+    path, verdict, reason, label = values
+    if verdict not in VERDICTS:
+        raise ValueError(f"{verdict!r} is no verdict")
+    for text in (path, reason, label):
+        if not isinstance(text, str) or shown_name(text) != text:
+            raise ValueError(f"{text!r} cannot be printed")
+    return Finding(path, verdict, reason, label)
 
 
 def read_row(values: list[Any], root: Path, classes: int, jpeg: bool, sizes: dict[str, int]) -> Row:

@@ -66,8 +66,9 @@ def pack(photos: Path, *, image: int = 256, quality: int | None = None, out: Pat
         quality: Store JPEGs of this quality, 1 to 100, instead of pixels: a tenth of the space, slower to read.
         out: The new folder; by default PHOTOS-packed beside it. It must not be there yet.
     """
+    from ..files import sync_folder
     from .doctor import examine
-    from .index import INDEX, Row, is_pack, write_index
+    from .index import INDEX, Row, check_number, is_pack, write_index
     from .source import find_photos
 
     check_side(image)
@@ -79,7 +80,9 @@ def pack(photos: Path, *, image: int = 256, quality: int | None = None, out: Pat
     place = Path(out) if out is not None else root.absolute().with_name(f"{root.absolute().stem}-packed")
     if os.path.lexists(place):
         raise FileError(f"{place} is there already, and nothing is overwritten. Give another folder with --out.")
-    found = examine(find_photos(root, validation=0, test=0), max_bad=1).photos
+    listed = find_photos(root, validation=0, test=0)
+    check_number(sum(map(len, listed.splits.values())), str(root))
+    found = examine(listed, max_bad=1, alike=False).photos
     chosen = [(split, photo) for split, members in found.splits.items() for photo in members]
     bad: list[Finding] = []
     temporary = new_folder_beside(place)
@@ -94,12 +97,14 @@ def pack(photos: Path, *, image: int = 256, quality: int | None = None, out: Pat
         made = [] if found.was_split else [split for split, members in found.splits.items() if members]
         write_index(
             temporary, rows, image=image, quality=quality, classes=found.classes, splits=made,
-            several=found.several, findings=[f for f in (*found.findings, *bad) if f.verdict != "problem"],
+            several=found.several, findings=findings_of_pack(root, listed, (*found.findings, *bad)),
         )  # fmt: skip
         size = sum(path.stat().st_size for path in temporary.iterdir())
         shards = sum(path.name != INDEX for path in temporary.iterdir())
         temporary.chmod(0o755)
+        sync_folder(temporary)  # a power cut leaves the whole pack or none
         temporary.rename(place)
+        sync_folder(place.parent)
     except OSError as error:
         raise FileError(
             f"{place}: cannot be written ({error.strerror or error}). Free some space, or give another --out."
@@ -108,6 +113,19 @@ def pack(photos: Path, *, image: int = 256, quality: int | None = None, out: Pat
         shutil.rmtree(temporary, ignore_errors=True)
     left_out = tuple(f for f in (*found.findings, *bad) if f.verdict in ("quarantined", "left out"))
     return Pack(place, image, len(rows), shards, size, left_out)
+
+
+def findings_of_pack(root: Path, listed: Photos, findings: Sequence[Finding]) -> list[Finding]:
+    """What a pack says of its originals: the bad ones are left out, and what every reading of it finds anew is not kept."""
+    from .listing import list_photos
+
+    kept = set(list_photos(root).findings)
+    anew = {f for f in listed.findings if f.verdict in ("note", "problem")} - kept
+    return [
+        replace(f, verdict="left out") if f.verdict == "quarantined" else f
+        for f in findings
+        if f not in anew and f.verdict != "problem"
+    ]
 
 
 def pack_training(photos: Photos, image: int, folder: Path, *, upright: bool) -> Photos:

@@ -57,12 +57,21 @@ def test_a_row_that_cannot_be_is_refused(packed: Path, place: int, value: object
     ("facts", "said"),
     [({"kind": "else"}, "not that of packed photos"), ({"schema": 2}, "schema 2; this Linnet reads 1"),
      ({"columns": []}, "other columns"), ({"classes": None}, "cannot be used"), ({"photos": [[]]}, "cannot be used"),
-     ({"findings": [[1]]}, "cannot be used"), ({"splits": 3}, "cannot be used")],
+     ({"findings": [[1]]}, "cannot be used"), ({"splits": 3}, "cannot be used"),
+     ({"findings": [["a.jpg", "problem", "no", ""]]}, "is no verdict"), ({"findings": [["a.jpg", "??", "no", ""]]}, "is no verdict"),
+     ({"findings": [["a\x1b[2J", "note", "no", ""]]}, "cannot be printed"), ({"findings": [["a", "note", "\x1b", ""]]}, "cannot be printed"),
+     ({"findings": [["a", "note", "no", "\u202e"]]}, "cannot be printed"), ({"findings": [["a", "note", 3, ""]]}, "cannot be printed")],
     ids=str,
 )  # fmt: skip
 def test_an_index_that_cannot_be_is_refused(packed: Path, facts: dict[str, object], said: str) -> None:
     change(packed, **facts)
     with pytest.raises(DataError, match=re.escape(said)):
+        list_pack(packed)
+
+
+def test_more_photos_than_a_pack_may_have_are_refused(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linnet.data.index.MOST", 23)
+    with pytest.raises(DataError, match="24 photos; a pack has at most 23"):
         list_pack(packed)
 
 

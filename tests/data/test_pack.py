@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +59,22 @@ def test_a_pack_stands_for_its_photos(root: Path, tmp_path: Path) -> None:
     assert {f.path for f in packed.findings} >= {"dog/broken.jpg", "dog/twice.jpg"}
     assert "dog/broken.jpg" in str(made)
     json.dumps(made.to_json())
+
+
+def test_what_the_pack_left_out_does_not_count_against_it_again(make_photos, tmp_path: Path) -> None:
+    root = make_photos({"train/cat": 6, "train/dog": 6, "val/cat": 2})
+    for n in range(3):
+        (root / "train" / "dog" / f"bad{n}.jpg").write_bytes((root / "train" / "dog" / "0.jpg").read_bytes()[:200])
+    shutil.copy(root / "train" / "cat" / "1.jpg", root / "train" / "cat" / "again.jpg")
+    shutil.copy(root / "train" / "cat" / "1.jpg", root / "train" / "cat" / "wrong name.png")
+    folder = pack(root, image=16, out=tmp_path / "packed").folder
+    diagnosis = examine(folder, max_bad=0)  # three of 18 files were bad, of which the pack holds none
+    assert {f.path for f in diagnosis.findings if f.verdict == "left out"} == {f"train/dog/bad{n}.jpg" for n in range(3)}
+    said = [(f.path, f.verdict, f.reason) for f in diagnosis.findings]
+    assert len(said) == len(set(said)), "a note that every reading makes is not kept as well"
+    assert any("it counts twice" in reason for _, _, reason in said)
+    assert any("no pictures of 'dog'" in reason for _, _, reason in said)
+    assert any("is JPEG" in reason or "JPEG" in reason for path, _, reason in said if path.endswith("wrong name.png"))
 
 
 def test_its_pictures_are_upright_resized_once_and_never_enlarged(root: Path, tmp_path: Path) -> None:
@@ -145,6 +162,42 @@ def test_evaluation_of_a_pack_reads_its_pictures(root: Path, tmp_path: Path) -> 
     [batch] = eval_batches(photos, preprocess, batch=100, workers=0)
     assert photos[0].packed is not None
     assert np.array_equal(batch.images[0].numpy(), preprocess.pixels(photos[0].packed.picture()))
+
+
+@pytest.mark.parametrize("quality", [None, 90])
+def test_evaluation_leaves_out_a_picture_whose_bytes_have_changed(
+    root: Path, tmp_path: Path, quality: int | None
+) -> None:
+    folder = pack(root, image=16, quality=quality, out=tmp_path / "packed").folder
+    first = next(photo for photo in find_photos(folder, validation=0, test=0).train if photo.packed)
+    assert first.packed is not None
+    shard = folder / "photos-00000.tar"
+    whole = bytearray(shard.read_bytes())
+    whole[first.packed.offset + first.packed.size - 3] ^= 1  # of a JPEG the last bytes of its picture, which still decodes
+    shard.write_bytes(whole)
+    photos = find_photos(folder, validation=0, test=0).train
+    [batch] = eval_batches(photos, Preprocess(image=12), batch=100, workers=0)
+    assert [bad.path for bad in batch.bad] == [str(first.path)]
+    assert "its bytes have changed" in batch.bad[0].reason
+    assert len(batch.index) == len(photos) - 1
+
+
+def test_a_pack_is_on_the_disk_before_it_has_its_name(root: Path, tmp_path: Path, monkeypatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.path.realpath(f"/proc/self/fd/{handle}"))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    made = pack(root, image=16, out=tmp_path / "packed")
+    if os.path.exists("/proc/self/fd"):
+        names = [Path(path).name for path in synced]
+        assert "photos-00000.tar" in names
+        assert str(tmp_path) == synced[-1], "the rename itself"
+        assert any(name.startswith(".packed.") for name in names), "the names inside"
+    assert made.shards == 1
 
 
 def test_the_doctor_finds_a_byte_that_has_changed(root: Path, tmp_path: Path) -> None:
