@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .progress import shown_progress
 from .sizes import Sizes, evaluate_sizes
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ def evaluate_model(
     """`evaluate` for a Model and Photos at hand. `trained_on`: digests of photos the model has learnt from."""
     import torch
 
+    from ..data.listing import shown_below
     from .label_metrics import measure_several
     from .metrics import measure
     from .several import SeveralEvaluation, check_form
@@ -288,7 +289,7 @@ def evaluate_model(
         split=split,
         classes=tuple(model.classes),
         metrics=figures(answers.logits, answers.labels),
-        paths=tuple(shown_path(chosen[i].path, photos.root) for i in answers.index),
+        paths=tuple(shown_below(chosen[i].path, photos.root) for i in answers.index),
         labels=answers.labels,
         logits=answers.logits,
         left_out=answers.bad,
@@ -374,24 +375,5 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(repr(name) for name in names[:most]) + more
 
 
-def shown_path(path: Path, root: Path) -> str:
-    """A photo's path relative to its data set, with forward slashes, printable."""
-    from ..data.image import shown_name
-
-    return shown_name((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 
-@contextmanager
-def shown_progress(n: int, text: str = "evaluating") -> Iterator[Callable[[int], None] | None]:
-    """A bar over n photos in a terminal, nothing in a pipe; gives the function to call with photos done."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=n)
-        yield lambda done: bar.update(task, advance=done)
