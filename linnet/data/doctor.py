@@ -79,6 +79,7 @@ class Diagnosis:
 
     def to_json(self) -> dict[str, Any]:
         from .facts import facts
+        from .listing import shown_below
 
         photos = self.photos
         return {
@@ -97,7 +98,7 @@ class Diagnosis:
             "files": {
                 split: [
                     [
-                        shown(os.path.relpath(p.path, photos.root)),
+                        shown_below(p.path, photos.root),
                         p.label if p.multi_hot is None else p.labels,
                         p.digest,
                     ]
@@ -201,6 +202,7 @@ def diagnose(
         alike: look for look-alikes and odd tones; who only needs the good photos, such as a run that goes on, does not.
     """
     from .inspector import inspect
+    from .listing import shown_below
     from .near import Alike
     from .preprocess import Preprocess
     from .source import Finding, Photos, find_photos
@@ -212,7 +214,7 @@ def diagnose(
     findings, good, fine = list(photos.findings), set(), []
     bad = dict.fromkeys(photos.classes, 0)
     for photo, seen in zip(everything, looks, strict=True):
-        path = shown(os.path.relpath(photo.path, photos.root))
+        path = shown_below(photo.path, photos.root)
         names = [photos.classes[label] for label in photo.labels]
         label = ";".join(names)
         if seen.bad is not None:

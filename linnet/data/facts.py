@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from . import leaks
+from .listing import shown_below
 from .near import groups_of
 from .shape import elongated, enlarged, seen_shares
 
@@ -23,7 +24,7 @@ def facts(d: Diagnosis) -> dict[str, Any]:
     members, splits = d.everything, leaks.split_names(d.photos)
 
     def path(n: int) -> str:
-        return leaks.shown_below(d.photos, members[n])
+        return shown_below(members[n].path, d.photos.root)
 
     def name(n: int) -> str:
         return ";".join(d.photos.classes[label] for label in members[n].labels)

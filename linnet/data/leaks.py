@@ -6,7 +6,6 @@ import csv
 import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from .near import Alike, Pair, groups_of
 from .source import SPLITS, Photo, Photos
@@ -115,13 +114,3 @@ def as_csv(chosen: Sequence[tuple[Photo, str]], photos: Photos) -> str | None:
 def _plain(text: str) -> bool:
     """Whether a CSV in UTF-8 gives this text back: rows are lines, and blanks at the ends are taken off."""
     return text == text.strip() and text.isprintable()
-
-
-def shown_below(photos: Photos, photo: Photo) -> str:
-    """A photo's path below the data set's root, printable."""
-    from .image import shown_name
-
-    try:
-        return shown_name(os.path.relpath(photo.path, photos.root))
-    except ValueError:  # another drive
-        return shown_name(Path(photo.path))

@@ -73,12 +73,16 @@ class Listing:
         self.findings.append(Finding(self.shown(path), verdict, reason, label))
 
     def shown(self, path: str | Path) -> str:
-        try:
-            return shown_name(os.path.relpath(path, self.root))
-        except ValueError:  # another drive
-            return shown_name(path)
+        return shown_below(path, self.root)
 
 
+def shown_below(path: str | Path, root: str | Path) -> str:
+    """How a photo is called wherever it is written down: its path from the data set's root, with forward slashes, printable."""
+    try:
+        inside = os.path.relpath(path, root)
+    except ValueError:  # another drive
+        inside = os.fspath(path)
+    return shown_name(inside.replace(os.sep, "/"))
 def list_photos(root: Path) -> Listing:
     """List a folder or a CSV file.
 

@@ -56,8 +56,9 @@ def fresh_answers(model: Path, photos: Photos, split: str, *, batch: int, worker
 
     Raises: what reading and evaluating a model raise; DataError for photos with several labels.
     """
+    from ..data.listing import shown_below
     from ..weights.model import read_model
-    from .evaluate import evaluate_model, photos_of, shown_path, training_of
+    from .evaluate import evaluate_model, photos_of, training_of
 
     found = read_model(model)
     learnt = training_of(model, found.facts)[1]
@@ -69,7 +70,7 @@ def fresh_answers(model: Path, photos: Photos, split: str, *, batch: int, worker
             "These photos have several labels each; two models are compared on photos with one. Give others."
         )
     members = photos_of(photos, split, found.classes)
-    digests = {shown_path(photo.path, photos.root): photo.digest for photo in members}
+    digests = {shown_below(photo.path, photos.root): photo.digest for photo in members}
     answers = {
         digests[path]: Answer(found.classes[label], found.classes[guess], path)
         for path, label, guess in zip(told.paths, told.labels.tolist(), told.logits.argmax(1).tolist(), strict=True)

@@ -26,7 +26,8 @@ def check_labels(
     import torch
 
     from ..data.leaks import everything
-    from .evaluate import predict_logits, shown_progress
+    from .evaluate import predict_logits
+    from .progress import shown_progress
 
     chosen, members = askable(model, photos), everything(photos)
     learnt = trained_on or {photo.digest for photo in photos.train}

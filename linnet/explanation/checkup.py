@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ..data import leaks
+from ..data.image import BadImage
+from ..data.listing import shown_below
 from ..data.shape import elongated, enlarged, seen_shares
 from . import bars
 from .inputs import VERDICTS
@@ -248,13 +250,17 @@ def _findings(d: Diagnosis) -> Values:
 
 def _picture(d: Diagnosis, n: int, side: int, most: int) -> Values:
     photo = leaks.photo_at(d.photos, n)
-    uri, why_not = (
-        (shrunk(photo.packed.picture(), side, most), "") if photo.packed else thumbnail(photo.path, side, most)
-    )
+    if photo.packed is None:
+        uri, why_not = thumbnail(photo.path, side, most)
+    else:
+        try:
+            uri, why_not = shrunk(photo.packed.picture(), side, most), ""
+        except BadImage as error:  # since the doctor looked at it
+            uri, why_not = Markup(), error.reason
     names = [d.photos.classes[label] for label in photo.labels]
     return {
         "uri": uri,
         "why_not": why_not,
-        "path": shortened(leaks.shown_below(d.photos, photo), 60),
+        "path": shortened(shown_below(photo.path, d.photos.root), 60),
         "label": shortened(", ".join(names) or "no label", 40),
     }

@@ -13,7 +13,7 @@ from linnet.evaluation.answers import fresh_answers, shares_of, stored_answers
 from linnet.evaluation.evaluate import evaluate_model
 from linnet.files import write_json
 from linnet.nn.build import build
-from linnet.weights.model import Model, write_model
+from linnet.weights.model import Model, read_model, write_model
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,30 @@ def test_what_was_written_down_is_what_the_model_says_now(run, photos):
         answer = fresh.by_digest[photo.digest]
         assert answer.label == photos.classes[photo.label] == photo.path.parent.name
         assert answer.predicted in ("cat", "dog")
+
+
+@pytest.mark.parametrize("form", ["elsewhere", "roundabout"])
+def test_answers_are_found_again_however_a_csv_says_its_paths(run, photos, tmp_path, form):
+    root = tmp_path / "list"
+    root.mkdir()
+    (root / "gone").mkdir()
+    rows = []
+    for split in ("train", "test"):
+        for n, photo in enumerate(photos.splits[split]):
+            path = photo.path
+            if form == "roundabout":
+                path = root / "gone" / ".." / f"{split}{n}.png"
+                path.write_bytes(photo.path.read_bytes())
+                path = path.relative_to(root)
+            rows.append(f"{path},{photos.classes[photo.label]},{split}")
+    (root / "photos.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
+    found = find_photos(root / "photos.csv")
+    model = read_model(run)
+    write_json(tmp_path / "data.json", examine(found).to_json())
+    write_json(tmp_path / "predictions.json", evaluate_model(model, found, name="run", workers=0).to_json())
+    stored = stored_answers(tmp_path, "test")
+    assert stored is not None
+    assert stored.by_digest.keys() == {photo.digest for photo in photos.test}
 
 
 def test_of_another_split_or_of_no_known_photos_nothing_was_written_down(run, tmp_path):
