@@ -144,6 +144,7 @@ class Evaluation:
     logits: np.ndarray  # float32 [n, classes]
     left_out: tuple[Bad, ...]
     notes: tuple[str, ...] = ()
+    packed: int | None = None  # short side that the pictures were resized to before
 
     @property
     def confidence(self) -> np.ndarray:
@@ -162,6 +163,7 @@ class Evaluation:
             "split": self.split,
             "classes": list(self.classes),
             "metrics": self.metrics.to_json(),
+            **({"packed": self.packed} if self.packed else {}),
             "left_out": [{"path": one.path, "reason": one.reason} for one in self.left_out],
             "notes": list(self.notes),
             "items": [
@@ -268,6 +270,7 @@ def evaluate_model(
     import torch
 
     from ..data.listing import shown_below
+    from ..data.source import packed_side
     from .label_metrics import measure_several
     from .metrics import measure
     from .several import SeveralEvaluation, check_form
@@ -294,6 +297,7 @@ def evaluate_model(
         logits=answers.logits,
         left_out=answers.bad,
         notes=notes_on(photos, split, chosen, model.classes, trained_on),
+        packed=packed_side(chosen),
     )
 
 
@@ -334,7 +338,14 @@ def notes_on(
     photos: Photos, split: str, chosen: Sequence[Photo], classes: Sequence[str], trained_on: frozenset[str]
 ) -> tuple[str, ...]:
     """What a reader must know before believing the figures."""
+    from ..data.source import packed_side
+
     notes = []
+    if side := packed_side(chosen):
+        notes.append(
+            f"The pictures were resized to a short side of {side} pixels when they were packed: the originals may give"
+            " other figures."
+        )
     absent = sorted(set(range(len(classes))) - {label for photo in chosen for label in photo.labels})
     if absent:
         notes.append(f"No photos of {listed([classes[c] for c in absent])}: nothing is measured for them.")
@@ -373,7 +384,3 @@ def training_of(model: Path, facts: Mapping[str, Any]) -> tuple[dict[str, float]
 def listed(names: Sequence[str], most: int = 8) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(repr(name) for name in names[:most]) + more
-
-
-
-
