@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,14 @@ class Photos:
     def several(self) -> bool:
         """Whether a picture may have several labels, or none: as the CSV says it."""
         return any(photo.multi_hot is not None for members in self.splits.values() for photo in members[:1])
+
+
+def packed_side(photos: Iterable[Photo]) -> int | None:
+    """The short side in pixels to which photos were resized once, as far as any reached it; none where none was.
+
+    Figures of such photos are not those of the originals, and say so.
+    """
+    return max((min(p.packed.width, p.packed.height) for p in photos if p.packed is not None), default=None)
 
 
 def find_photos(root: str | os.PathLike, *, validation: float = 0.1, test: float = 0.1) -> Photos:
