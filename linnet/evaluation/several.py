@@ -49,6 +49,7 @@ class SeveralEvaluation(Evaluation):
             "classes": list(self.classes),
             "several": True,
             "metrics": self.metrics.to_json(),
+            **({"packed": self.packed} if self.packed else {}),
             "left_out": [{"path": one.path, "reason": one.reason} for one in self.left_out],
             "notes": list(self.notes),
             "items": items,
