@@ -19,7 +19,7 @@ import torch
 
 from ..data.loader import Bad, eval_batches
 from ..data.preprocess import Preprocess
-from ..data.source import Photo
+from ..data.source import Photo, packed_side
 from ..errors import DataError, ProofError
 from ..evaluation.intervals import Drop, paired_drop
 from ..evaluation.label_metrics import SeveralMetrics, measure_several
@@ -134,7 +134,13 @@ def prove(
         "passed": True,
         "sha256": hashlib.sha256(candidate.model).hexdigest(),
         "size_bytes": len(candidate.model),
-        "images": {"split": split, "n": len(kept), "sha256": set_digest(chosen, names), "not_read": len(bad)},
+        "images": {
+            "split": split,
+            "n": len(kept),
+            "sha256": set_digest(chosen, names),  # of the originals
+            **({"packed": side} if (side := packed_side(chosen)) else {}),  # what was read: resized to this short side
+            "not_read": len(bad),
+        },
         "n": len(kept),
         "largest_logit_difference": found.difference,
         "logit_spread": found.spread,
