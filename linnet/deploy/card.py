@@ -71,6 +71,8 @@ def model_card(
     on = f"{metrics.n:,} {split} photos" + (
         ", which chose nothing" if split == "test" else ", by which its weights were also chosen"
     )
+    if side := certificate["images"].get("packed"):
+        on += f" (resized to a short side of {side} pixels before)"
     one_label = isinstance(metrics, Metrics)
     each = metrics.per_class if one_label else metrics.per_label
     few = [plain(classes[c]) for c, one in enumerate(each) if one.n < 10]
