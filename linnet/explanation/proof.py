@@ -103,7 +103,10 @@ def at(value: Any, *path: str) -> Any:
 
 def _photos(c: Mapping[str, Any]) -> str:
     n, split, bad = c.get("n"), at(c, "images", "split") or "", at(c, "images", "not_read")
-    return f"{number(n)} {split}".strip() + (f" ({number(bad)} could not be read)" if bad else "") if n else ""
+    side = at(c, "images", "packed")
+    packed = f", resized to {number(side)}\u00a0px before" if finite(side) else ""
+    unread = f" ({number(bad)} could not be read)" if bad else ""
+    return f"{number(n)} {split}".strip() + packed + unread if n else ""
 
 
 def _share(c: Mapping[str, Any], name: str) -> str:
