@@ -232,20 +232,19 @@ def answers_of(
     stored = stored_answers(first, split), stored_answers(second, split)
     root = photos_root(first, second, photos)
     if photos is None and stored[0] and stored[1] and stored[0].by_digest.keys() == stored[1].by_digest.keys():
-        return (stored[0], stored[1]), root or Path()
+        return (stored[0], stored[1]), (root.parent if root and root.is_file() else root) or Path()
     if root is None:
         raise no_photos(first)
     found = find_photos(root, **shares_of(first))
     members = found.splits[split] if split != "all" else [photo for part in found.splits.values() for photo in part]
-    there = {photo.digest for photo in members}
+    there = {photo.digest: ";".join(found.classes[label] for label in photo.labels) for photo in members}
 
     def answers(model: Path, known: Answered | None) -> Answered:
-        if known and known.by_digest.keys() == there:
-            return known
+        if known and {digest: answer.label for digest, answer in known.by_digest.items()} == there:
+            return known  # of the same photos by the same labels: those given may say something else of them
         return fresh_answers(model, found, split, batch=batch, workers=workers)
 
-    return (answers(first, stored[0]), answers(second, stored[1])), root
-
+    return (answers(first, stored[0]), answers(second, stored[1])), found.root
 
 def photos_root(first: Path, second: Path, photos: Path | None) -> Path | None:
     """Where the photos are: as given, or as one of the two has recorded it and they still are."""

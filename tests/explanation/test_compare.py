@@ -4,13 +4,24 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from pages import check_inert
+from PIL import Image
 
+from linnet.arch.names import find
+from linnet.data.doctor import examine
+from linnet.data.preprocess import Preprocess
+from linnet.data.source import find_photos
 from linnet.errors import DataError, SettingError
 from linnet.evaluation.answers import Answer, Answered
-from linnet.explanation.compare import compare, compared, plain_name, shown_p
+from linnet.evaluation.evaluate import evaluate_model
+from linnet.explanation.compare import answers_of, compare, compared, plain_name, shown_p
 from linnet.explanation.side import Side
+from linnet.files import write_json
+from linnet.nn.build import build
+from linnet.weights.model import Model, write_model
 
 SIDE = Side("run", "net", None, None, None, None, None, None, (), ())
 
@@ -107,3 +118,65 @@ def test_names_and_ps():
     assert shown_p(0.0391) == "0.039"
     assert shown_p(1e-9) == "less than 0.0001"
     assert plain_name(Path("/x/a b<c>.linnet")) == "a-b-c"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """(run, root of its photos): an untrained network's answers on ten test photos, written down as `fit` does."""
+    root, run, rng = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("run"), np.random.default_rng(0)
+    for split, n in (("train", 3), ("test", 5)):
+        for name in ("cat", "dog"):
+            (root / split / name).mkdir(parents=True)
+            for i in range(n):
+                picture = Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8))
+                picture.save(root / split / name / f"{i}.png")
+    torch.manual_seed(0)
+    arch, photos = find("mobilenetv3_small_035").with_classes(2), find_photos(root)
+    model = Model(arch, ("dog", "cat"), Preprocess(image=32), build(arch).state_dict())
+    write_model(run / "best.safetensors", model)
+    write_json(run / "recipe.json", {"validation": 0.1, "test": 0.1, "photos": str(root)})
+    write_json(run / "data.json", examine(photos).to_json())
+    write_json(run / "predictions.json", evaluate_model(model, photos, name="run", workers=0).to_json())
+    return run, root
+
+
+def listed(root: Path, place: Path, *, swapped: str = "") -> Path:
+    """A CSV of the photos in `root`, with the other label for the one called `swapped`."""
+    rows = ["path,label,split"]
+    for path in sorted(root.rglob("*.png")):
+        label, split = path.parent.name, path.parent.parent.name
+        if path.relative_to(root).as_posix() == swapped:
+            label = {"cat": "dog", "dog": "cat"}[label]
+        rows.append(f"{path},{label},{split}")
+    place.mkdir()
+    (place / "photos.csv").write_text("\n".join(rows) + "\n")
+    return place / "photos.csv"
+
+
+def test_of_the_same_photos_by_the_same_labels_nothing_is_evaluated_again(told, tmp_path, monkeypatch):
+    run, root = told
+    monkeypatch.setattr("linnet.evaluation.answers.fresh_answers", lambda *_, **__: pytest.fail("evaluated"))
+    (one, other), place = answers_of(run, run, "test", root, 4, 0)
+    assert len(one.by_digest) == len(other.by_digest) == 10
+    assert place == root
+    assert answers_of(run, run, "test", listed(root, tmp_path / "list"), 4, 0)[1] == tmp_path / "list"
+
+
+def test_the_labels_that_are_given_count(told, tmp_path):
+    run, root = told
+    (one, other), place = answers_of(run, run, "test", listed(root, tmp_path / "list", swapped="test/cat/0.png"), 4, 0)
+    assert one.by_digest == other.by_digest
+    stored, _ = answers_of(run, run, "test", None, 4, 0)
+    changed = [d for d, answer in one.by_digest.items() if answer.label != stored[0].by_digest[d].label]
+    assert [one.by_digest[d].label for d in changed] == ["dog"]
+    assert all(one.by_digest[d].predicted == stored[0].by_digest[d].predicted for d in one.by_digest)
+    assert all((place / answer.path).is_file() for answer in one.by_digest.values()), "the page shows their pictures"
+
+
+def test_what_was_not_written_down_is_asked_for(told, tmp_path):
+    run, root = told
+    for name in ("best.safetensors", "recipe.json"):
+        shutil.copy(run / name, tmp_path / name)
+    (one, other), place = answers_of(run, tmp_path, "test", None, 4, 0)
+    assert one.by_digest == other.by_digest
+    assert place == root
