@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
 from ..data.doctor import Diagnosis  # not for type checkers alone: the command line reads the signature
 
 
@@ -25,8 +25,10 @@ def doctor(
     from ..data.doctor import diagnose, stop_if_bad
     from ..data.preprocess import Preprocess
     from ..data.source import find_photos
-    from ..evaluation.evaluate import shown_progress
+    from ..evaluation.progress import shown_looks
 
+    if out is not None and Path(out).suffix.lower() == ".json" and os.path.lexists(out):
+        raise SettingError(f"{out}: is there already, and nothing is overwritten. Give another name with --out.")
     if model is None:
         found, labels = find_photos(photos), None
         preprocess = Preprocess()
@@ -37,15 +39,7 @@ def doctor(
         preprocess = labels.preprocess
     if image is not None:
         preprocess = preprocess.at(image)
-    with shown_progress(sum(map(len, found.splits.values())), "looking at the photos") as advance:
-        done = 0
-
-        def show(looked: int, _all: int) -> None:
-            nonlocal done
-            if advance:
-                advance(looked - done)
-            done = looked
-
+    with shown_looks(sum(map(len, found.splits.values()))) as show:
         diagnosis = diagnose(found, progress=show, preprocess=preprocess)
     if labels is not None:
         told = check_labels(labels, diagnosis.photos, name=str(model), trained_on=trained_on)
