@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+
 from ..data.doctor import Diagnosis  # not for type checkers alone: the command line reads the signature
 
 
@@ -25,6 +26,7 @@ def doctor(
     from ..data.doctor import diagnose, stop_if_bad
     from ..data.preprocess import Preprocess
     from ..data.source import find_photos
+    from ..errors import SettingError
     from ..evaluation.progress import shown_looks
 
     if out is not None and Path(out).suffix.lower() == ".json" and os.path.lexists(out):
