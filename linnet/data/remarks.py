@@ -49,6 +49,10 @@ def _leaks(d: Diagnosis) -> list[Remark]:
         "with each group of look-alikes in one split" if d.photos.was_split else "without the copies in earlier splits"
     )
     remedy = f"Look at the pairs; `--out FOLDER` writes photos.csv, {how}, to be trained on instead of the folder."
+    if leaks.as_csv(leaks.apart(d.photos, d.alike) or (), d.photos) is None:  # packed, or of names that no CSV holds
+        remedy = "Look at the pairs, and take the copies out of the earlier splits."
+        if any(photo.packed for photo in d.everything):
+            remedy += " Then pack the photos anew."
     return [Remark("near-duplicates", seen, meaning, remedy)]
 
 

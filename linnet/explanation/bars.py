@@ -42,6 +42,8 @@ def histogram(
     for value in kept:
         counts[max(0, min(n - 1, int((value - begin) / (end - begin) * n)))] += 1
     levels = [tick for tick in ticks(0, max(counts), 3) if tick.is_integer()]
+    if levels[-1] < max(counts):  # 0, 2.5, 5, 7.5: of photos there are no halves, and no bar may leave the drawing
+        levels.append(2 * levels[-1])
     right, floor = WIDE - RIGHT, HIGH - BOTTOM
 
     def across(x: float) -> float:

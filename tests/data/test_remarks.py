@@ -8,6 +8,7 @@ from linnet.data.doctor import Diagnosis, diagnose
 from linnet.data.near import Alike, Pair
 from linnet.data.preprocess import Preprocess
 from linnet.data.remarks import remarks
+from linnet.data.shard import Packed
 from linnet.data.suspect import LabelCheck, Suspect
 from linnet.data.tone import Tones
 
@@ -38,6 +39,17 @@ def test_look_alikes_say_what_they_do_to_the_accuracy(plain):
     assert "too high" in first.meaning
     assert "photos.csv, without the copies in earlier splits" in first.remedy
     assert "there may be more" in str(remarks(found))
+
+
+@pytest.mark.parametrize("form", ["packed", "new line"])
+def test_a_list_that_cannot_be_written_is_not_advised(plain, form):
+    n, packed = len(plain.photos.train), Packed("photos-00000.tar", "train/00000/0000000.ppm", 1536, 12, 2, 2, 0)
+    new = {"packed": packed} if form == "packed" else {"path": plain.photos.root / "a\nb.jpg"}
+    train = tuple(dataclasses.replace(photo, **new) for photo in plain.photos.train)
+    photos = dataclasses.replace(plain.photos, train=train)
+    first, *_ = remarks(dataclasses.replace(plain, photos=photos, alike=Alike((Pair(0, n, 0.99, False),), True)))
+    assert "photos.csv" not in first.remedy
+    assert ("pack the photos anew" in first.remedy) == (form == "packed")
 
 
 def test_a_doubted_label_is_told_with_the_models_own_mistakes(plain):

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 
-from linnet.explanation.bars import histogram
+import pytest
+
+from linnet.explanation.bars import HIGH, TOP, histogram
 
 
 def heights(svg: str) -> list[str]:
@@ -16,6 +18,14 @@ def test_every_value_is_counted_once():
     assert max(counted) == 2
     assert 'aria-label="sides"' in svg
     assert "style=" not in svg
+
+
+@pytest.mark.parametrize("fullest", [*range(1, 30), 70, 700])
+def test_no_bar_leaves_the_drawing(fullest):
+    svg = histogram("sides", [1.0] * fullest + [2.0])
+    tops = [float(y) for y in re.findall(r'class="column"[^>]* y="([-0-9.]+)"', svg)]
+    assert min(tops) >= TOP, "the upper edge"
+    assert min(tops) < HIGH / 2, "and the fullest is no dwarf"
 
 
 def test_a_few_huge_values_do_not_press_the_others_together():
