@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from linnet.data.preprocess import Preprocess
 from linnet.data.source import find_photos
-from linnet.errors import DataError, WeightsError
+from linnet.errors import DataError, LinnetError, WeightsError
 from linnet.explanation.doctor import doctor
 
 
@@ -18,6 +20,27 @@ def test_the_verb_writes_json_where_it_is_told_and_nowhere_else(make_photos, tmp
     doctor(root, out=tmp_path / "found.json")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "found.json"])
     assert json.loads((tmp_path / "found.json").read_text())["classes"] == ["cat", "dog"]
+
+
+def test_a_json_that_is_there_is_left_alone(make_photos, tmp_path):
+    (tmp_path / "mine.json").write_text("mine")
+    with pytest.raises(LinnetError, match="nothing is overwritten"):
+        doctor(make_photos({"cat": 5, "dog": 5}), out=tmp_path / "mine.json")
+    assert (tmp_path / "mine.json").read_text() == "mine"
+
+
+def test_photos_that_a_model_cannot_be_asked_about_are_refused_before_anything_is_decoded(
+    make_photos, tmp_path, monkeypatch
+):
+    model = SimpleNamespace(classes=("ant", "bee"), facts={}, preprocess=Preprocess())
+    monkeypatch.setattr("linnet.weights.model.read_model", lambda _: model)
+    monkeypatch.setattr("linnet.data.inspector.inspect", lambda *_, **__: pytest.fail("decoded"))
+    root = make_photos({"cat": 5, "dog": 5})
+    with pytest.raises(DataError, match="the model does not know 'cat', 'dog'"):
+        doctor(root, model=tmp_path / "x.safetensors")
+    (root / "photos.csv").write_text("path,labels\ncat/0.jpg,ant;bee\ndog/0.jpg,ant\ndog/1.jpg,bee\n")
+    with pytest.raises(DataError, match="these have several"):
+        doctor(root / "photos.csv", model=tmp_path / "x.safetensors")
 
 
 def test_a_folder_gets_page_json_and_the_list_without_leaks_and_is_never_written_over(make_photos, nasty, tmp_path):
