@@ -11,6 +11,7 @@ from typing import Any
 from ..arch import names as _  # noqa: F401  (makes every operator known, which a bundle's table may name)
 from ..deploy.bundle import read_bundle
 from ..errors import LinnetError, SettingError
+from .text import finite
 
 PARTS = ("recipe.json", "environment.json", "data.json", "predictions.json")
 
@@ -110,28 +111,48 @@ def read_object(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
 
 def read_lines(path: Path, damaged: dict[str, str]) -> list[dict[str, Any]]:
     try:
-        raw = path.read_bytes().split(b"\n")
+        lines, bad = parsed_lines(path.read_bytes())
     except FileNotFoundError:
         return []
     except OSError as error:
         damaged[path.name] = str(error)
         return []
-    lines, bad = list[dict[str, Any]](), 0
-    for i, line in enumerate(raw):
+    if bad:
+        damaged[path.name] = f"{bad:,} of its lines could not be read"
+    return lines
+
+
+def parsed_lines(raw: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The objects of JSON lines, and how many lines are none; a last one cut short by a kill is nothing to speak of."""
+    lines, bad, parts = list[dict[str, Any]](), 0, raw.split(b"\n")
+    for i, line in enumerate(parts):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
-            bad += i < len(raw) - 1  # a last line cut short by a kill is nothing to speak of
+            bad += i < len(parts) - 1
             continue
         if isinstance(value, dict):
             lines.append(value)
         else:
             bad += 1
-    if bad:
-        damaged[path.name] = f"{bad:,} of its lines could not be read"
-    return lines
+    return lines, bad
+
+
+def photos_in(data: Mapping[str, Any], split: str) -> int:
+    """Photos of a split, by what the doctor wrote down."""
+    files = data.get("files")
+    if isinstance(files, dict) and isinstance(files.get(split), list) and files[split]:
+        return len(files[split])  # counts are of labels, of which a photo may have several
+    counts = data.get("counts")
+    members = counts.get(split) if isinstance(counts, dict) else None
+    return int(sum(n for n in members.values() if finite(n))) if isinstance(members, dict) else 0
+
+
+def score(metrics: Mapping[str, Any]) -> Any:
+    """What is written down of how good a network is: top-1 accuracy; of several labels mean average precision."""
+    return metrics.get("top1", metrics.get("mean_average_precision"))
 
 
 def _last_said(lines: list[dict[str, Any]], kind: str, keys: tuple[str, ...]) -> tuple[dict[str, Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .folder import RunFolder
+from .folder import RunFolder, photos_in, score
 from .proof import bundle_tiles
 from .section import Values
 from .text import NONE, duration, finite, interval, number, percent, shortened
@@ -13,7 +13,7 @@ from .text import NONE, duration, finite, interval, number, percent, shortened
 
 def headline(run: RunFolder) -> Values:
     """What a person wants to know first, each as (name, figure, small print, good | bad | plain)."""
-    n_classes, trained_on = len(run.classes), photos_in(run, "train")
+    n_classes, trained_on = len(run.classes), photos_in(run.data, "train")
     what = f"An image classifier for {n_classes} classes" if n_classes else "An image classifier"
     metrics, split = measured(run)
     if metrics:
@@ -28,7 +28,7 @@ def headline(run: RunFolder) -> Values:
         "photos": number(trained_on) if trained_on else "",
         "held_out": [
             f"{number(n)} for {use}"
-            for use, n in (("validation", photos_in(run, "validation")), ("the test", photos_in(run, "test")))
+            for use, n in (("validation", photos_in(run.data, "validation")), ("the test", photos_in(run.data, "test")))
             if n
         ],
         "several": bool(metrics) and "top1" not in metrics,
@@ -63,20 +63,6 @@ def measured(run: RunFolder) -> tuple[Mapping[str, Any], str]:
     return (max(best, key=score), "validation") if best else ({}, "")
 
 
-def score(metrics: Mapping[str, Any]) -> Any:
-    """Top-1 accuracy; of several labels mean average precision."""
-    return metrics.get("top1", metrics.get("mean_average_precision"))
-
-
 def network_name(run: RunFolder) -> str:
     arch = run.recipe.get("arch") or run.bundle.get("arch") or ""
     return shortened(arch.get("name", "own network") if isinstance(arch, dict) else arch, 60)
-
-
-def photos_in(run: RunFolder, split: str) -> int:
-    files = run.data.get("files")
-    if isinstance(files, dict) and files.get(split):
-        return len(files[split])  # counts are of labels, of which a photo may have several
-    counts = run.data.get("counts")
-    members = counts.get(split) if isinstance(counts, dict) else None
-    return sum(n for n in members.values() if finite(n)) if isinstance(members, dict) else 0

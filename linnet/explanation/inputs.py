@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from . import charts
-from .folder import RunFolder
-from .headline import photos_in
+from .folder import RunFolder, photos_in
 from .section import Missing, Values
 from .text import magnitude, number, percent, shortened
 
@@ -47,7 +46,7 @@ def data(run: RunFolder) -> Values:
     return {
         "splits": [shortened(split, 20) for split in splits],
         "rows": rows,
-        "totals": ([number(photos_in(run, s)) for s in splits], number(sum(bad.values()))),
+        "totals": ([number(photos_in(run.data, s)) for s in splits], number(sum(bad.values()))),
         "fold": len(rows) > ROWS,
         "sizes": [
             f"{number(sides[side]['min'])} to {number(sides[side]['max'])} {word} (median {number(sides[side]['median'])})"

@@ -20,6 +20,7 @@ PLAIN_EVERY = 10.0  # seconds between two plain lines, where there is no termina
 QUIET = 120.0  # seconds without a new line after which that is said
 BARS = "▁▂▃▄▅▆▇█"
 SHOWN = 40  # epochs of the validation history
+TAIL = 256  # bytes by which a log is known again
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def watch(run: Path, *, once: bool = False) -> Standing:
 
     Raises: SettingError when the folder holds nothing of a run.
     """
-    standing = standing_of(run)
+    told = read_on(run, NOTHING)
+    standing = standing_of(run, told)
     if once or standing.ended:
         return standing
     try:
@@ -106,7 +108,8 @@ def watch(run: Path, *, once: bool = False) -> Standing:
             while not standing.ended:
                 show(standing)
                 time.sleep(EVERY)
-                standing = standing_of(run)
+                told = read_on(run, told)
+                standing = standing_of(run, told)
     except KeyboardInterrupt:  # the run, in a process of its own, does not hear of it
         pass
     return standing
@@ -135,21 +138,60 @@ def display() -> Iterator[Callable[[Standing], None]]:
     yield show
 
 
-def standing_of(run: str | Path) -> Standing:
-    """Read how a run stands. A half-written last line, or a part that is not there yet, is passed over.
+@dataclass(frozen=True)
+class Told:
+    """What a run has written down, as far as it was read: the log's whole lines, `read` bytes, of which `tail` are the last.
+
+    `photos`: of train; 0 as long as that is not known. A log is long and data.json may be: neither is read twice.
+    """
+
+    recipe: Mapping[str, Any]
+    photos: int
+    lines: tuple[Mapping[str, Any], ...]
+    read: int
+    tail: bytes
+
+
+NOTHING = Told({}, 0, (), 0, b"")
+
+
+def read_on(run: str | Path, before: Told) -> Told:
+    """What is new since `before`. A half-written last line, or a part that is not there yet, is left for the next time.
 
     Raises: SettingError when there is no such folder, or nothing of a run in it.
     """
     from ..errors import SettingError
-    from .folder import read_lines, read_object
+    from .folder import parsed_lines, photos_in, read_object
 
     folder = Path(run)
     if not folder.is_dir():
         raise SettingError(f"{folder}: there is no such folder. Give the folder of a run, such as runs/NAME.")
-    recipe, data = (read_object(folder / name, {}) for name in ("recipe.json", "data.json"))
-    lines = read_lines(folder / "log.jsonl", {})
-    if not (recipe or data or lines):
+    recipe = before.recipe or read_object(folder / "recipe.json", {})
+    photos = before.photos or photos_in(read_object(folder / "data.json", {}), "train")
+    lines, start, new = before.lines, before.read, b""
+    try:
+        with open(folder / "log.jsonl", "rb") as file:
+            file.seek(before.read - len(before.tail))
+            if file.read(len(before.tail)) != before.tail:  # a resumed run begins with a shorter log
+                lines, start = (), 0
+                file.seek(0)
+            new = file.read()
+    except OSError:  # not there yet, or the disk is gone for a moment
+        pass
+    new = new[: new.rfind(b"\n") + 1]
+    lines += tuple(parsed_lines(new)[0])
+    if not (recipe or photos or lines):
         raise SettingError(f"{folder}: nothing of a run is in this folder. Give the one that `linnet train` wrote.")
+    return Told(recipe, photos, lines, start + len(new), (before.tail * (start > 0) + new)[-TAIL:])
+
+
+def standing_of(run: str | Path, told: Told | None = None) -> Standing:
+    """How a run stands, by what it has told.
+
+    Raises: what `read_on` raises, where nothing was read yet.
+    """
+    folder, told = Path(run), told or read_on(run, NOTHING)
+    recipe, photos, lines = told.recipe, told.photos, told.lines
     phases = [phase for phase in recipe.get("phases") or [] if isinstance(phase, dict) and finite(phase.get("epochs"))]
     epochs = int(sum(phase["epochs"] for phase in phases))
     steps = [line for line in lines if line.get("kind") == "step" and finite(line.get("epoch"))]
@@ -159,11 +201,12 @@ def standing_of(run: str | Path) -> Standing:
     epoch = min(max(int(last.get("epoch", 0)), finished), max(epochs - 1, 0))
     ended = bool(lines and lines[-1].get("kind") == "end") or (0 < epochs <= finished)
     row = next((i for i, e in enumerate(_rows(phases)) if e > epoch), 0)
-    work, before = _work(phases, data), 0.0
+    work, before = _work(phases, photos), 0.0
     if work and not ended:
         here = [line for line in steps if line["epoch"] == epoch]
-        share = ((_last(here, "step") or 0) + 1) * _batch(phases[row]) / max(_photos(data), 1) if here else 0.0
-        before = sum(work[:epoch]) + min(share, 1.0) * work[epoch]
+        pixels = _batch(phases[row]) * phases[row]["image"] ** 2  # of each batch, whatever its size
+        seen = ((_last(here, "step") or 0) + 1) * pixels if here else 0.0
+        before = sum(work[:epoch]) + min(float(seen), work[epoch])
     checked = tuple(
         (int(line["epoch"]) + 1, float(value)) for line in over if (value := figure(line.get("validation"))) is not None
     )
@@ -193,10 +236,11 @@ def standing_of(run: str | Path) -> Standing:
 
 
 def figure(validation: Any) -> float | None:
-    """The figure that the best epoch is chosen by: accuracy, or mean average precision where photos have several labels."""
-    if not isinstance(validation, dict):
-        return None
-    return next((validation[name] for name in ("top1", "mean_average_precision") if finite(validation.get(name))), None)
+    """The figure that the best epoch is chosen by, where one is written down."""
+    from .folder import score
+
+    value = score(validation) if isinstance(validation, dict) else None
+    return value if finite(value) else None
 
 
 def sparkline(values: Sequence[float], most: int = SHOWN) -> str:
@@ -221,22 +265,23 @@ def _rows(phases: Sequence[Mapping[str, Any]]) -> list[int]:
     return ends
 
 
-def _photos(data: Mapping[str, Any]) -> int:
-    counts = data.get("counts")
-    members = counts.get("train") if isinstance(counts, dict) else None
-    return int(sum(n for n in members.values() if finite(n))) if isinstance(members, dict) else 0
-
 
 def _batch(phase: Mapping[str, Any]) -> int:
     return int(phase.get("batch") or 1)
 
 
-def _work(phases: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> list[float]:
+def _work(phases: Sequence[Mapping[str, Any]], photos: int) -> list[float]:
     """Pixels of each epoch; nothing where it is not known how many photos there are."""
-    photos = _photos(data)
     if not photos or not all(finite(phase.get("image")) for phase in phases):
         return []
-    return [float(photos * phase["image"] ** 2) for phase in phases for _ in range(int(phase["epochs"]))]
+    return [photos * _pixels(phase) for phase in phases for _ in range(int(phase["epochs"]))]
+
+
+def _pixels(phase: Mapping[str, Any]) -> float:
+    """Of a picture on average. Of several sizes each batch has one, and as many pixels as the others: small pictures are more."""
+    sizes = phase.get("sizes")
+    sides = [side for side in sizes if finite(side) and side > 0] if isinstance(sizes, list) else []
+    return len(sides) / sum(side**-2 for side in sides) if sides else float(phase["image"] ** 2)
 
 
 def _left(

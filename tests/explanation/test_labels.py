@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from linnet.evaluation.label_metrics import measure_several
-from linnet.explanation import headline, labels
-from linnet.explanation.folder import read_run
+from linnet.explanation import labels
+from linnet.explanation.folder import photos_in, read_run
 from linnet.explanation.report import render, report
 from linnet.explanation.section import Missing
 
@@ -79,7 +79,7 @@ def test_mistakes_say_all_labels_of_both_sides(run: Path) -> None:
 
 
 def test_photos_are_counted_not_labels(run: Path) -> None:
-    assert headline.photos_in(read_run(run), "train") == 40
+    assert photos_in(read_run(run).data, "train") == 40
 
 
 def test_what_is_not_measured_says_so(run: Path) -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from linnet.errors import SettingError
+from linnet.explanation import folder
 from linnet.explanation import watch as module
 from linnet.explanation.watch import sparkline, standing_of, watch
 
@@ -121,6 +122,56 @@ def test_strange_lines_do_no_harm(make_run):
     text = str(standing_of(run))
     assert "\x1b" not in text
     assert "epoch       3 of 8" in text
+
+
+def test_a_log_is_read_on_and_nothing_twice(half_way, monkeypatch):
+    first = module.read_on(half_way, module.NOTHING)
+    asked = []
+    real = folder.parsed_lines
+    monkeypatch.setattr(folder, "parsed_lines", lambda raw: asked.append(len(raw)) or real(raw))
+    monkeypatch.setattr(folder, "read_object", lambda *_: pytest.fail("recipe.json or data.json once more"))
+    log = half_way / "log.jsonl"
+    whole = log.read_bytes()
+    line = b'{"kind": "step", "epoch": 5, "step": 28, "loss": 0.125, "image": 136}\n'
+    log.write_bytes(whole[: whole.rfind(b"\n") + 1] + line + b'{"kind": "st')
+    second = module.read_on(half_way, first)
+    assert asked == [len(line)]
+    assert second.lines == (*first.lines, json.loads(line))
+    assert standing_of(half_way, second).loss == 0.125
+    assert module.read_on(half_way, second) == second
+
+
+def test_a_log_that_a_resumed_run_has_cut_is_read_anew(half_way):
+    told, log = module.read_on(half_way, module.NOTHING), half_way / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    for kept in (len(lines) // 2, 0):
+        log.write_bytes(b"".join(lines[:kept]))
+        assert module.read_on(half_way, told) == module.read_on(half_way, module.NOTHING)
+    again = [line.replace(b'"seconds": ', b'"seconds": 1') for line in lines]  # as long as before and longer
+    log.write_bytes(b"".join(again) * 2)
+    assert module.read_on(half_way, told) == module.read_on(half_way, module.NOTHING)
+
+
+def test_photos_are_counted_not_labels(half_way):
+    data = json.loads((half_way / "data.json").read_text())
+    plain = standing_of(half_way).done
+    data["files"] = {"train": [[f"{n}.jpg", [0, 1], f"{n:064x}"] for n in range(2445)]}
+    data["counts"]["train"] = {name: 2445 for name in data["counts"]["train"]}  # each has all labels
+    (half_way / "data.json").write_text(json.dumps(data))
+    assert standing_of(half_way).done == plain
+
+
+def test_epochs_of_several_sizes_are_as_long_as_they_are(half_way):
+    from linnet.data.cuts import pixels
+
+    recipe = json.loads((half_way / "recipe.json").read_text())
+    recipe["phases"] = [
+        {"epochs": 5, "image": 160, "batch": 32, "sizes": [80, 160]}, {"epochs": 3, "image": 160, "batch": 32},
+    ]  # fmt: skip
+    (half_way / "recipe.json").write_text(json.dumps(recipe))
+    before = sum(pixels(2445, batch=32, image=160, sizes=(80, 160), epoch=epoch) for epoch in range(5))
+    rest = 3 * 2445 * 160**2
+    assert standing_of(half_way).done == pytest.approx((before + 28 * 32 * 160**2) / (before + rest), rel=0.05)
 
 
 def test_bars():
