@@ -228,26 +228,21 @@ def note_on_weights(recipe: Recipe, *, from_scratch: bool) -> str:
     )
 
 
-def look_at(root: Path, *, validation: float = 0.1, test: float = 0.1, max_bad: float = 0.05) -> Diagnosis:
+def look_at(
+    root: Path, *, validation: float = 0.1, test: float = 0.1, max_bad: float = 0.05, alike: bool = True
+) -> Diagnosis:
     """The doctor's view of the photos; where there are no such folders, these shares are split off.
 
+    `alike`: with look-alikes, see `diagnose`.
     Raises: DataError when they cannot be trained on.
     """
     from ..data.doctor import examine
     from ..data.source import find_photos
-    from ..evaluation.evaluate import shown_progress
+    from ..evaluation.progress import shown_looks
 
     photos = find_photos(root, validation=validation, test=test)
-    with shown_progress(sum(map(len, photos.splits.values())), "looking at the photos") as advance:
-        done = 0
-
-        def show(looked: int, _all: int) -> None:
-            nonlocal done
-            if advance:
-                advance(looked - done)
-            done = looked
-
-        return examine(photos, progress=show, max_bad=max_bad)
+    with shown_looks(sum(map(len, photos.splits.values()))) as show:
+        return examine(photos, progress=show, max_bad=max_bad, alike=alike)
 
 
 def new_run(folder: Path, diagnosis: Diagnosis) -> Path:
@@ -272,4 +267,5 @@ def photos_of_run(folder: Path, root: Path | None = None) -> Photos:
         raise SettingError(
             f"{folder}: its recipe does not say where the photos are. Give them: PHOTOS --resume {folder}"
         )
-    return look_at(root, validation=recipe.validation, test=recipe.test, max_bad=recipe.max_bad).photos
+    shares = {"validation": recipe.validation, "test": recipe.test}
+    return look_at(root, **shares, max_bad=recipe.max_bad, alike=False).photos
