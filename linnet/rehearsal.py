@@ -39,12 +39,13 @@ def preview(
     Raises: SettingError for a wrong recipe, and for a page that is there already; DataError for photos that cannot be
     trained on.
     """
-    from .data.source import find_photos
     from .errors import SettingError
     from .explanation.preview_page import Shown, render_preview
     from .files import free_file, write_text
     from .training.named import read_recipe
     from .training.override import override
+    from .training.several import with_loss
+    from .training.start import look_at
 
     if not 1 <= pictures <= 100:
         raise SettingError(f"--pictures is {pictures}; allowed are 1 to 100.")
@@ -54,7 +55,10 @@ def preview(
     root = photos or (Path(chosen.photos) if chosen.photos else None)
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet preview RECIPE PHOTOS.")
-    found = find_photos(root, validation=chosen.validation, test=chosen.test)
+    # Looked at and answered for as a training does: a photo that cannot be decoded is in none of its batches.
+    shares = {"validation": chosen.validation, "test": chosen.test}
+    found = look_at(root, **shares, max_bad=chosen.max_bad, alike=False).photos
+    chosen = with_loss(chosen, found)
 
     from .training.preview import first_batches  # torch: only now that nothing can be wrong any more
 

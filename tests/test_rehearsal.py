@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from pages import check_inert
 from PIL import Image
 
-from linnet.errors import SettingError
+from linnet.data.source import find_photos
+from linnet.errors import DataError, SettingError
 from linnet.rehearsal import preview
 from linnet.training.recipe import Phase, Recipe
+from linnet.training.start import look_at
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,30 @@ def test_a_page_of_both_phases(recipe, photos, tmp_path):
 
 def test_a_setting_can_be_tried(recipe, photos):
     assert "64 px" in preview(recipe, photos, set=["phases.1.image=64"], pictures=1).phases[1]
+
+
+def test_it_shows_what_a_training_sees_though_a_photo_cannot_be_decoded(recipe, photos, tmp_path, monkeypatch):
+    """A file that begins as a picture does and ends too early: it is listed, and takes part in nothing."""
+    root = tmp_path / "mine"
+    shutil.copytree(photos, root)
+    for name in ("cat", "dog"):
+        (root / name / "0.png").write_bytes((root / name / "0.png").read_bytes()[:300])
+    assert len(find_photos(root).train) > len(look_at(root, max_bad=0.2).photos.train)
+    shown = {}
+    monkeypatch.setattr("linnet.training.preview.first_batches", lambda chosen, found, most: shown.setdefault("a", (chosen, found)) and ())
+    preview(recipe, root, set=["max_bad=0.2"])
+    chosen, found = shown["a"]
+    assert found == look_at(root.absolute(), max_bad=0.2).photos
+    assert chosen.loss == "softmax"
+    with pytest.raises(DataError, match="of the files are bad"):
+        preview(recipe, root)
+
+
+def test_photos_with_several_labels_are_refused_where_a_training_refuses_them(recipe, photos, tmp_path):
+    rows = [f"{path},{path.parent.name}" for path in sorted(photos.rglob("*.png"))]
+    (tmp_path / "photos.csv").write_text("\n".join(["path,labels", *rows]))
+    with pytest.raises(SettingError, match="several labels of each photo"):
+        preview(recipe, tmp_path / "photos.csv", set=["loss=softmax"])
 
 
 def test_what_is_wrong_is_said_first(recipe, photos, tmp_path):
