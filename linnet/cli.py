@@ -35,6 +35,22 @@ def make_app() -> App:
     return app
 
 
+def sizes_last(tokens: list[str]) -> list[str]:
+    """Moves `--image 224 288` to the end: a flag that takes several values would swallow what stands behind it.
+
+    >>> sizes_last(["evaluate", "--image", "224", "288", "runs/a", "photos"])
+    ['evaluate', 'runs/a', 'photos', '--image', '224', '288']
+    """
+    kept, moved, i = list[str](), list[str](), 0
+    while i < len(tokens):
+        j = i + 1
+        while tokens[i] == "--image" and j < len(tokens) and tokens[j].isdecimal():
+            j += 1
+        (moved if j > i + 1 else kept).extend(tokens[i:j])
+        i = j
+    return kept + moved
+
+
 def show(value: Any, *, as_json: bool) -> int:
     """Print what a verb returned: its own text, or with `as_json` its plain values; then its `errors`, if it has any.
 
@@ -57,6 +73,7 @@ def show(value: Any, *, as_json: bool) -> int:
 def main(tokens: list[str] | None = None) -> None:
     """Run one command and leave with its exit code: 0, 1 for a LinnetError, 2 for wrong usage."""
     given = sys.argv[1:] if tokens is None else tokens
+    given = given if "--" in given else sizes_last(given)
     app = make_app()
     names = [SHORT.get(verb, verb) for verb in VERBS]
     if not set(given) & set(names):  # help or a typing mistake: the list of verbs says what each does
