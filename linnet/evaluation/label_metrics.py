@@ -59,8 +59,8 @@ class SeveralMetrics:
 def measure_several(logits: np.ndarray, labels: np.ndarray, *, draws: int = 1000) -> SeveralMetrics:
     """All figures for logits and multi-hot labels, both [n, classes]; a label is said where its logit is 0 or more.
 
-    Average precision is the area under the steps of precision over recall, without interpolation and with equal scores
-    taken together (Everingham et al. 2015, section 4.1, as of VOC 2010; scikit-learn's average_precision_score). Loss:
+    Average precision is the area under the steps of precision over recall, with equal scores taken together, as
+    scikit-learn's average_precision_score is. It is without the interpolation of PASCAL VOC, whose figures are no lower. Loss:
     mean binary cross-entropy over photos and labels. The intervals of means come from `draws` (fewer of very many
     photos; 0: each is the figure itself) times drawing the photos again.
 
