@@ -74,6 +74,18 @@ def test_a_mistake_gets_one_clear_message(
     assert "Traceback" not in out + err
 
 
+@pytest.mark.parametrize("place", [1, 3], ids=["before", "after"])
+def test_sizes_may_stand_before_the_model_and_after_the_photos(
+    place: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = ["evaluate", str(tmp_path / "no-run"), str(tmp_path)]
+    tokens[place:place] = ["--image", "224", "288"]
+    with pytest.raises(SystemExit) as left:
+        main(tokens)
+    assert left.value.code == 1, "understood, and then there is no such model"
+    assert "no-run" in capsys.readouterr().err
+
+
 def test_help_and_archs_load_no_torch() -> None:
     code = (
         "import sys\nfrom linnet.cli import main\n"
