@@ -79,7 +79,7 @@ def recipe_with(workers: int) -> Recipe:
                 (find(ARCH).classifier_row, 2, 0), strict=True,
             )
         ),
-        optimizer=Sgd(lr=0.02),  # AdamW would make steps of what is rounding alone, see docs/guides/many-processes.md
+        optimizer=Sgd(lr=0.02),  # AdamW makes steps of what is rounding alone, see docs/guides/many-processes.md
         bn_group=8,
         schedule=Cosine(warmup=0.5),
         ema=0.99,
