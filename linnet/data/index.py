@@ -67,7 +67,7 @@ def write_index(
         "classes": list(classes),
         "splits": list(splits),
         "several_labels": several,
-        "findings": [[f.path, f.verdict, f.reason, f.label] for f in findings],
+        "findings": [[shown_name(f.path), f.verdict, shown_name(f.reason), shown_name(f.label)] for f in findings],
         "columns": list(COLUMNS),
     }
     lines = []
