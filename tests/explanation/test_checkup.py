@@ -7,6 +7,8 @@ import pytest
 from markupsafe import Markup
 
 from linnet.data.doctor import Diagnosis, diagnose
+from linnet.data.pack import pack
+from linnet.data.shard import opened
 from linnet.data.suspect import LabelCheck, Suspect
 from linnet.explanation.checkup import checkup
 from linnet.explanation.page import render_page
@@ -49,9 +51,9 @@ def test_the_page_escapes_everything_and_asks_for_nothing(found):
 
 def test_samples_are_the_same_whatever_the_files_are_called(found):
     values = checkup(found, has_csv=False)
-    assert [len(pictures) for _name, _n, pictures in values["samples"]["classes"]] == [6, 6, 7, 6] or sum(
-        len(pictures) for _name, _n, pictures in values["samples"]["classes"]
-    ) == 25
+    shown = [len(pictures) for _name, _n, pictures in values["samples"]["classes"]]
+    assert shown == [found.counts["train"][name] for name in found.photos.classes]
+    assert sorted(shown) == [6, 6, 6, 7]
     assert all(isinstance(p["uri"], Markup) for _, _, pictures in values["samples"]["classes"] for p in pictures)
     assert values == checkup(found, has_csv=False)
 
@@ -61,6 +63,16 @@ def test_the_nasty_corpus_makes_a_page(corpus):
     text = render_page("checkup", **checkup(diagnosis, has_csv=False))
     assert len(text) < 3_000_000
     assert "No model was asked" in text
+
+
+def test_a_packed_picture_that_goes_bad_meanwhile_is_said(make_photos, tmp_path):
+    folder = pack(make_photos({"cat": 6, "dog": 6}), image=16, out=tmp_path / "packed").folder
+    diagnosis = diagnose(folder)
+    (folder / "photos-00000.tar").write_bytes(b"")
+    opened.cache_clear()
+    pictures = [p for _, _, pictures in checkup(diagnosis, has_csv=False)["samples"]["classes"] for p in pictures]
+    assert pictures
+    assert all(not p["uri"] and p["why_not"] for p in pictures)
 
 
 def test_pictures_that_compress_badly_stay_within_the_budget(tmp_path):
