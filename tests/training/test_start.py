@@ -132,6 +132,11 @@ def test_a_run_finds_its_photos_again(tiny_recipe, tiny_photos, tmp_path):
     assert photos_of_run(folder, tiny_photos.root) == tiny_photos
 
 
+def test_a_run_that_goes_on_looks_for_no_look_alikes(tiny_recipe, tiny_photos, tmp_path, monkeypatch):
+    dataclasses.replace(tiny_recipe, photos=str(tiny_photos.root)).save(tmp_path / "recipe.json")
+    monkeypatch.setattr("linnet.data.near.find_alike", lambda _: pytest.fail("searched"))
+    assert photos_of_run(tmp_path) == tiny_photos
+
 def test_looking_at_photos_shows_a_bar_in_a_terminal_and_nothing_in_a_pipe(tiny_photos, monkeypatch):
     seen = []
     for terminal in (True, False):
