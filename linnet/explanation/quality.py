@@ -194,4 +194,5 @@ def below_root(run: RunFolder, path: str) -> str:
     try:
         return str(Path(path).relative_to(_root(run)))
     except ValueError:
-        return Path(path).name if Path(path).is_absolute() else path
+        outside = Path(path).is_absolute() or ".." in Path(path).parts
+        return Path(path).name if outside else path
