@@ -138,7 +138,7 @@ def prepare(
         demand_same(teacher, folder)
     else:
         recipe.save(folder / "recipe.json")
-        about = {**describe(device, place.world), "weights": facts, "teacher": teacher.sha256, "job": job()}
+        about = {**describe(device, place.world), "weights": facts, "teacher": teacher.sha256}
         write_json(folder / "environment.json", about)
     assert recipe.threads != "auto"
     torch.set_num_threads(threads_here(recipe.threads, place))
