@@ -3,7 +3,7 @@ import json
 import pytest
 
 from linnet.explanation.folder import read_run
-from linnet.explanation.quality import calibration, confusion, mistakes, per_class
+from linnet.explanation.quality import below_root, calibration, confusion, mistakes, per_class
 from linnet.explanation.section import Missing
 
 
@@ -87,3 +87,9 @@ def test_too_sure_and_too_shy(make_run):
         assert [key for key in ("too_sure", "too_shy") if found[key]] == [word] * bool(word)
         assert found["drawing"].count("<circle") == 1
         assert found["gap"] == f"{abs(100 * confidence - right):.1f}"
+
+
+def test_a_photo_outside_the_folder_is_called_by_its_name(make_run):
+    run = read_run(make_run())
+    outside = ("../../home/somebody/cat.jpg", "/home/somebody/cat.jpg")
+    assert [below_root(run, path) for path in ("test/cat.jpg", *outside)] == ["test/cat.jpg", "cat.jpg", "cat.jpg"]
