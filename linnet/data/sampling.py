@@ -15,7 +15,7 @@ def balanced_order(labels: Sequence[int], seed: int, epoch: int) -> np.ndarray:
     """The samples of a balanced epoch, int64 [n], as many as there are photos; `labels` are theirs.
 
     Each class that has photos gets n / classes places, or one more. A small class is gone through again and again, each
-    time in a new order: its photo at place i is sample i, then n + i, 2 * n + i (see loader.epoch_order), so each time it
+    time in a new order: its photo at place i is sample i, then n + i, 2 * n + i (see loader.repeated), so each time it
     is augmented differently. Of a large class each photo is seen once at most, in every epoch others.
     Source: Kang et al. 2020 (class-balanced sampling), drawn without the chance that independent draws leave.
     """
