@@ -38,6 +38,7 @@ class Position:
     best_top1: float = -1.0  # or what else `score` gives
     best_loss: float = float(2**60)
     best_epoch: int = -1
+    micro_batch: int | None = None  # photos at a time, which fell when memory ran out; none: all of a process' share
     log_bytes: int = 0
     data: str = ""  # hash of the classes and the photos, see `hash_photos`
 
@@ -93,6 +94,7 @@ class Checkpoint:
         load_exactly(self.net, _part(tensors, "model."), what=str(self.path))
         load_exactly(self.ema.net, _part(tensors, "ema."), what=str(self.path))
         load_optimizer(self.optimizer, self.net, _part(tensors, "optimizer."))
+        facts = {"micro_batch": None, **facts}  # older files do not say it
         names = {f.name for f in dataclasses.fields(Position)}
         if missing := names - facts.keys():
             raise WeightsError(f"{self.path}: says nothing of {sorted(missing)[0]}. {remedy}")

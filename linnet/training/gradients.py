@@ -16,6 +16,7 @@ from ..errors import TrainingError
 from ..nn.batchnorm import group_sizes, learning_batch_norms
 from ..nn.drop import Part, see_part
 from . import measure
+from .memory import LESS, is_out_of_memory
 
 if TYPE_CHECKING:
     from .prepare import Run
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 def backward(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> Tensor:
     """Put the gradients into `p.grad`, and BatchNorm's running statistics where the step moves them.
 
-    images and targets are those of this process, which are that `part` of the global batch (none: all of it). Gives the
-    mean loss over the global batch and how many samples were right: float32 [2], on the device. When memory runs out the
-    micro-batch is halved, from here to the end of the run.
+    images and targets are those of this process, which are that `part` of the global batch (none: all of it); what the
+    teacher says of the images is asked here. Gives the mean loss over the global batch and how many samples were right:
+    float32 [2], on the device. When memory runs out the micro-batch is halved, from here to the end of the run.
     Raises: TrainingError when memory does not suffice for the smallest.
     """
-    params = [p for p in r.net.parameters() if p.requires_grad]
+    params, at = [p for p in r.net.parameters() if p.requires_grad], r.position
     moved = [b for m in learning_batch_norms(r.net) for b in (m.running_mean, m.running_var) if b is not None]
     while True:
         try:
@@ -42,10 +43,10 @@ def backward(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> Tens
         # Not inside `except`: the error holds on to what the pass had made.
         r.optimizer.zero_grad(set_to_none=True)
         r.guard.restore()
-        r.micro_batch = halved(min(r.micro_batch or len(images), len(images)), r.recipe.bn_group, reason)
+        at.micro_batch = halved(min(at.micro_batch or len(images), len(images)), r.recipe.bn_group, reason)
         torch.cuda.empty_cache()
-        text = f"Out of memory: {r.micro_batch} photos at a time from here. {promise(r, bool(moved))}"
-        r.log.note(text, step=r.position.total)
+        text = f"Out of memory: {at.micro_batch} photos at a time from here. {promise(r, bool(moved))}"
+        r.log.note(text, step=at.total)
         print(text, file=sys.stderr, flush=True)
     r.place.add_up([found, *(p.grad for p in params if p.grad is not None), *statistics])
     if statistics:
@@ -59,7 +60,7 @@ def accumulate(
     """One forward and backward pass per micro-batch. Gives this process' [loss, hits], and its share of what `moved`
     (running statistics) shall be; nothing where one pass sees the global batch, and has moved them itself."""
     seed, dtype = step_seed(r.recipe.seed, r.position.total), measure.DTYPES[r.recipe.precision]
-    sizes = group_sizes(len(images), r.micro_batch or len(images))
+    sizes = group_sizes(len(images), r.position.micro_batch or len(images))
     cut = part is not None or len(sizes) > 1
     first, n = part or (0, len(images))
     found = torch.zeros(2, device=images.device)
@@ -69,6 +70,7 @@ def accumulate(
             see_part(r.net, Part(first, n))
         if i:
             r.guard.restore()
+        y = r.teacher.asked(y, x)
         torch.manual_seed(seed)
         with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             logits = r.net(x)
@@ -88,12 +90,6 @@ def step_seed(seed: int, total: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed} {total}".encode(), digest_size=7).digest())
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Of a GPU (torch.OutOfMemoryError) or of the machine, whose error has no class of its own."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
-
-
 def halved(photos: int, group: int | None, reason: str) -> int:
     """Half as many photos at a time, in whole groups of BatchNorm.
 
@@ -102,10 +98,7 @@ def halved(photos: int, group: int | None, reason: str) -> int:
     unit = group or 1
     half = photos // 2 // unit * unit
     if half < max(2, unit):
-        raise TrainingError(
-            f"Out of memory with {photos} photos at a time ({reason}). Smaller images, a smaller network, or"
-            " recompute=true in the recipe need less. The last checkpoint is good."
-        )
+        raise TrainingError(f"Out of memory with {photos} photos at a time ({reason}). {LESS}")
     return half
 
 

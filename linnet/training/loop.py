@@ -22,6 +22,7 @@ from .exact import same_bits
 from .freeze import freeze_rows, train_mode
 from .gradients import backward
 from .log import read_log
+from .memory import shortage_said
 from .optim import add_l1, clip, set_lr
 from .prepare import PACKED, Run, normaliser, packed, prepare
 from .progress import Progress
@@ -50,7 +51,7 @@ def run(
     SettingError, DataError, WeightsError before the first step.
     """
     began, threads, progress = time.monotonic(), torch.get_num_threads(), progress or Progress(quiet=not place.first)
-    with torch.random.fork_rng(devices=[]), StopRequest() as stop:
+    with torch.random.fork_rng(devices=[]), StopRequest() as stop, shortage_said():
         try:
             with place.in_turn():  # the others find what the first has put into the folder
                 resume |= not place.first
@@ -89,7 +90,6 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         targets, rng = r.teacher.known(targets, batch.index), step_numbers(recipe.seed, at.total)
         images, targets = mix(normalise(batch.images), targets, mixup=phase.mixup, cutmix=phase.cutmix, rng=rng)
         record.first(images)
-        targets = r.teacher.asked(targets, images)
         r.net.fit_windows(images.shape[-1])
         r.guard.remember()
         found = backward(r, images[front:], targets[front:], part)

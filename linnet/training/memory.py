@@ -1,10 +1,19 @@
-"""Large blocks of memory stay with the process between steps, as they do on a GPU."""
+"""Large blocks of memory stay with the process between steps, as they do on a GPU; and what to say when there is no more."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import torch
+
+from ..errors import TrainingError
+
+LESS = (
+    "Smaller images, a smaller network, or recompute=true in the recipe need less. The last checkpoint, if any, is good."
+)
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of mallopt(3)
 LARGEST = 2**31 - 1
 
@@ -23,3 +32,23 @@ def keep_memory() -> bool:
     except (AttributeError, OSError):  # musl has none
         return False
     return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, LARGEST))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Of a GPU (torch.OutOfMemoryError) or of the machine, whose error has no class of its own."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+
+
+@contextmanager
+def shortage_said() -> Iterator[None]:
+    """Where smaller micro-batches are no help: the weights themselves, the optimiser's state, validation.
+
+    Raises: TrainingError in place of torch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(f"Out of memory ({str(error).partition(chr(10))[0]}). {LESS}") from error

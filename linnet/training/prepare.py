@@ -71,7 +71,6 @@ class Run:
     progress: Progress
     epoch_began: float
     place: Place
-    micro_batch: int | None  # photos at a time; none: all that this process has of a batch
 
     def plan(self, epoch: int) -> dict[str, Any]:
         """What decides where an epoch is cut into batches: the arguments of `cuts` and `pixels`."""
@@ -185,10 +184,11 @@ def prepare(
         )
         log.note(text)
         progress.say(text)
+    if recipe.micro_batch != "auto":
+        position.micro_batch = position.micro_batch or recipe.micro_batch
     run = Run(
         recipe, photos, folder, device, Preprocess.from_json(recipe.preprocess), facts,
         net, loss, teacher, ema, optimizer, Guard(net), checkpoint, position, log, progress, time.monotonic(), place,
-        None if recipe.micro_batch == "auto" else recipe.micro_batch,
     )  # fmt: skip
     progress.start(run.work(recipe.epochs), run.work(position.epoch, position.step))
     return run

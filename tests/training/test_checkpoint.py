@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -40,6 +41,14 @@ def test_everything_comes_back(make):
     assert hash_tensors(one.tensors()) == hash_tensors(two.tensors())
     assert position == Position(epoch=3, step=4, total=40, updates=39, loss_sum=0.1 + 0.2, best_top1=1 / 3, data="x")
     assert two.ema.updates == 39
+
+
+def test_an_older_file_says_nothing_of_micro_batches(make):
+    one = make(0)
+    facts = dataclasses.asdict(Position(total=7))
+    del facts["micro_batch"]
+    write_tensors(one.path, one.tensors(), facts, kind="checkpoint")
+    assert one.load() == Position(total=7)
 
 
 def test_what_is_loaded_is_not_the_file(make):

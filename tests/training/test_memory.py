@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from linnet.errors import TrainingError
 from linnet.training import memory
 
 # A block of 64 MB, written to; the page faults of doing it again and again.
@@ -35,6 +36,20 @@ def faults(first: str) -> int:
 def test_a_large_block_is_faulted_in_once_only() -> None:
     kept = faults("from linnet.training.memory import keep_memory; assert keep_memory()")
     assert kept < 0.1 * faults("")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes", True),
+        ("CUDA error: out of memory", True),
+        ("shape mismatch", False),
+    ],
+)
+def test_what_out_of_memory_looks_like(text: str, is_one: bool) -> None:
+    assert memory.is_out_of_memory(RuntimeError(text)) is is_one
+    with pytest.raises(TrainingError if is_one else RuntimeError, match=text), memory.shortage_said():
+        raise RuntimeError(text)
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from linnet.arch.spec import Classifier
 from linnet.data.preprocess import Preprocess
 from linnet.errors import SettingError, WeightsError
 from linnet.nn.build import build
+from linnet.training.gradients import backward
 from linnet.training.loop import run
 from linnet.training.prepare import normaliser, prepare
 from linnet.training.recipe import Recipe
@@ -163,6 +164,17 @@ def test_a_taught_run_resumes_to_the_bit_and_refuses_another_teacher(
     environment.write_text(json.dumps({**json.loads(environment.read_text()), "teacher": "another"}))
     with pytest.raises(WeightsError, match="not the one that the run began with"):
         run(None, tiny_photos, tmp_path / "cut", resume=True, progress=quiet)
+
+
+def test_the_teacher_sees_no_more_photos_at_once_than_the_student(tiny_recipe, tiny_photos, model, tmp_path, quiet):
+    recipe = dataclasses.replace(tiny_recipe, teacher=str(model), micro_batch=2, bn_group=2)
+    r = prepare(recipe, tiny_photos, tmp_path, resume=False, progress=quiet)
+    seen = []
+    r.teacher.net.register_forward_pre_hook(lambda _, x: seen.append(len(x[0])))
+    r.net.train()
+    backward(r, torch.randn(8, 3, 32, 32), torch.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]], None)
+    r.log.close()
+    assert seen == [2, 2, 2, 2]
 
 
 def test_kept_answers_are_mixed_as_the_labels_are(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
