@@ -7,6 +7,7 @@ import time
 
 from torch import Tensor
 
+from ..data.cuts import pixels_before
 from .distributed import Share
 from .guard import check_skipped
 from .pictures import as_pictures, sheet
@@ -23,6 +24,9 @@ class Record:
         self.r, self.steps = r, r.steps(r.position.epoch)
         self.every = math.ceil(self.steps / LINES)
         self.images, self.began, self.rate = 0, time.monotonic(), 0.0
+        # Pixels seen before each step, the epochs before included: once, since those may be many.
+        before = r.work(r.position.epoch)
+        self.work = [before + done for done in pixels_before(**r.plan(r.position.epoch))]
 
     def first(self, images: Tensor) -> None:
         """At the first step of each phase, for TensorBoard: the batch as the network gets it, mixed and all."""
@@ -62,4 +66,4 @@ class Record:
                 time=round(time.time(), 3),
             )
         epoch = f"{at.epoch + 1}/{r.recipe.epochs}"
-        r.progress.step(r.work(at.epoch, at.step), epoch, self.rate, at.loss_sum / max(at.seen, 1))
+        r.progress.step(self.work[at.step], epoch, self.rate, at.loss_sum / max(at.seen, 1))

@@ -32,11 +32,24 @@ def tell(r, record, given, loss=1.0):
 def test_long_epochs_have_fifty_lines(r):
     record = Record(r)
     record.every = 3
-    for _ in range(7):
+    for _ in range(6):
         tell(r, record, batch())
-    assert [line["step"] for line in read_log(r.folder)] == [0, 3, 6]
+    assert [line["step"] for line in read_log(r.folder)] == [0, 3]
     record.steps = 500
     assert Record(r).every == 1
+
+
+def test_the_work_done_is_summed_up_once_in_an_epoch(r, monkeypatch):
+    asked, said = [], []
+    work = type(r).work
+    monkeypatch.setattr(type(r), "work", lambda self, *at: asked.append(at) or work(self, *at))
+    monkeypatch.setattr(r.progress, "step", lambda done, *_: said.append(done))
+    r.position.epoch = 1
+    record = Record(r)
+    for _ in range(6):
+        tell(r, record, batch())
+    assert asked == [(1,)]
+    assert said == [work(r, 1, step) for step in range(1, 7)]
 
 
 def test_what_was_skipped_and_what_went_bad_is_named(r):
