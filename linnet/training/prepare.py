@@ -46,7 +46,7 @@ from .recipe import Recipe
 from .several import with_loss
 from .teacher import Teacher, demand_same, find_teacher, is_place, part_heads
 
-PACKED = "packed"  # folder inside the run's, as long as it trains
+PACKED = ".packed.tmp"  # folder inside the run's, as long as it trains; called as only our own are, see `remove_stale`
 
 
 @dataclass

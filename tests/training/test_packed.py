@@ -109,6 +109,16 @@ def test_a_full_disk_is_said_before_the_first_step(packing, tiny_photos, tmp_pat
     assert not [line for line in read_log(tmp_path) if line["kind"] == "step"]
 
 
+def test_what_a_user_packs_into_the_runs_folder_stays(packing, tiny_photos, tmp_path, quiet):
+    run(packing, tiny_photos, tmp_path / "run", progress=quiet)
+    folder = pack(tiny_photos.root, image=24, out=tmp_path / "run/packed").folder
+    before = sorted(path.name for path in folder.iterdir())
+    run(None, tiny_photos, tmp_path / "run", resume=True, progress=quiet)
+    assert sorted(path.name for path in folder.iterdir()) == before
+    run(dataclasses.replace(packing, pack=None), tiny_photos, tmp_path / "run", progress=quiet)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
 def test_packed_photos_are_other_photos_than_their_files(packing, tiny_photos, tmp_path, quiet):
     """Same digests, other pixels: a run does not go on with the one in place of the other."""
     folder = pack(tiny_photos.root, image=24, out=tmp_path / "packed").folder
