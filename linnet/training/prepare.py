@@ -212,8 +212,7 @@ def resolve(
     cores = max(1, min(available_cores() // processes, torch.get_num_threads()))
     threads = cores if recipe.threads == "auto" else recipe.threads
     workers = default_workers(device, cores) if recipe.workers == "auto" else recipe.workers
-    if recipe.preprocess is not None:
-        preprocess = Preprocess.from_json(recipe.preprocess)
+    preprocess = Preprocess.from_json({**preprocess.to_json(), **(recipe.preprocess or {})})
     preprocess = preprocess.at(recipe.eval_image or recipe.phases[-1].image)
     torch.set_num_threads(threads)
     phase = max(recipe.phases, key=lambda phase: phase.epochs * phase.image**2)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..arch.names import find
+from ..arch.spec import Arch
 from ..data.cuts import cuts
 from ..data.loader import Bad
 from ..data.mix import mix, smooth_targets, step_numbers
@@ -15,7 +17,7 @@ from ..data.preprocess import Preprocess
 from ..data.source import Photo, Photos
 from .batches import batches_of
 from .pictures import as_pictures
-from .prepare import normaliser
+from .prepare import find_weights, normaliser
 from .recipe import Phase, Recipe
 
 
@@ -40,11 +42,14 @@ def preprocess_of(recipe: Recipe) -> Preprocess:
     """The preprocessing that a run of this recipe would have; no weights are fetched for it."""
     from ..weights.pretrained import is_path, pretrained
 
-    image = recipe.eval_image or recipe.phases[-1].image
-    if recipe.preprocess is not None:
-        return Preprocess.from_json(recipe.preprocess).at(image)
-    weights = pretrained(recipe.pretrained) if recipe.pretrained and not is_path(recipe.pretrained) else None
-    return (weights.preprocess if weights else Preprocess()).at(image)
+    found = Preprocess()
+    if recipe.pretrained and is_path(recipe.pretrained):
+        arch = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
+        found = find_weights(recipe.pretrained, arch).preprocess
+    elif recipe.pretrained and (weights := pretrained(recipe.pretrained)):
+        found = weights.preprocess
+    found = Preprocess.from_json({**found.to_json(), **(recipe.preprocess or {})})
+    return found.at(recipe.eval_image or recipe.phases[-1].image)
 
 
 def first_batches(recipe: Recipe, photos: Photos, *, most: int = 12) -> Iterator[PhaseView]:

@@ -201,7 +201,11 @@ def changed(recipe: Recipe, *, head_only: bool = False, **given: Any) -> Recipe:
     other = "arch" in given and given["arch"] != recipe.arch
     check_file(given.get("pretrained", None if other else recipe.pretrained))
     check_file(recipe.teacher)
-    result = dataclasses.replace(recipe, **({"pretrained": None, "preprocess": None} if other else {}) | given)
+    fresh: dict[str, Any] = {}
+    if other:  # how numbers are scaled belongs to the other network's weights; how pictures are cut stays
+        kept = {k: v for k, v in (recipe.preprocess or {}).items() if k not in ("mean", "std", "channels")}
+        fresh = {"pretrained": None, "preprocess": kept or None}
+    result = dataclasses.replace(recipe, **fresh | given)
     if other and recipe.pretrained and "pretrained" not in given and has_weights(given["arch"]):
         result = dataclasses.replace(result, pretrained=given["arch"])
     return head_alone(result) if head_only else result

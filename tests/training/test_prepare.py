@@ -74,6 +74,8 @@ def test_auto_is_measured_where_most_of_the_work_is(tiny_arch, tiny_recipe, monk
     chosen = dataclasses.replace(recipe, eval_image=96, preprocess={"crop": 0.9})
     resolved, _ = resolve(chosen, build(tiny_arch), Preprocess(), CPU, 99)
     assert resolved.preprocess == Preprocess(image=96, crop=0.9).to_json()
+    resolved, _ = resolve(chosen, build(tiny_arch), Preprocess(mean=(0.5,) * 3, mode="squash"), CPU, 99)
+    assert resolved.preprocess == Preprocess(image=96, crop=0.9, mean=(0.5,) * 3, mode="squash").to_json()
 
 
 def test_what_is_measured_is_the_batch_that_will_be_trained(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):

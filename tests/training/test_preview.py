@@ -5,10 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from linnet.data.preprocess import Preprocess
+from linnet.nn.build import build
 from linnet.training.pictures import as_pictures
 from linnet.training.preview import first_batches, preprocess_of
 from linnet.training.recipe import Recipe
 from linnet.training.record import Record
+from linnet.weights.model import Model, write_model
 
 
 def test_the_preview_is_what_the_run_sees_to_the_pixel(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
@@ -46,3 +49,11 @@ def test_the_preprocessing_is_that_of_the_weights_and_the_last_size():
     assert preprocess_of(Recipe()).mean == (0.485, 0.456, 0.406)
     own = dataclasses.replace(recipe, preprocess={"crop": 0.5}, eval_image=96)
     assert (preprocess_of(own).crop, preprocess_of(own).image) == (0.5, 96)
+    assert preprocess_of(own).mean == pytest.approx((127 / 255,) * 3)
+
+
+def test_the_preprocessing_of_weights_in_a_file_is_the_file_s(tiny_recipe, tiny_arch, tmp_path):
+    arch, own = tiny_arch.with_classes(3), Preprocess(image=32, mean=(0.5,) * 3, crop=0.7)
+    path = tmp_path / "own.safetensors"
+    write_model(path, Model(arch, ("a", "b", "c"), own, build(arch).state_dict()))
+    assert preprocess_of(dataclasses.replace(tiny_recipe, pretrained=str(path))) == own

@@ -109,6 +109,9 @@ def test_another_network_has_other_weights(tiny_recipe, no_weights):
     name = "tf_efficientnet_lite0"
     recipe = dataclasses.replace(tiny_recipe, pretrained=name, arch=name)
     assert changed(recipe, arch="mobilenetv2_100").pretrained is None
+    recipe = dataclasses.replace(recipe, preprocess={"crop": 224 / 232, "mean": [0.5] * 3, "channels": "BGR"})
+    assert changed(recipe, arch="mobilenetv2_100").preprocess == {"crop": 224 / 232}
+    assert changed(recipe, seed=4).preprocess == recipe.preprocess
     assert changed(recipe, seed=4).pretrained == name
 
 
