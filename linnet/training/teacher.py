@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -90,7 +91,8 @@ class KeptTeacher(Teacher):
 
 
 def find_teacher(recipe: Recipe, photos: Photos, device: torch.device) -> Teacher:
-    """The recipe's teacher for these photos; its `preprocess` and `precision` have been resolved.
+    """The recipe's teacher for these photos, of one label each (`with_loss`); its `preprocess` and `precision` have been
+    resolved.
 
     Raises: SettingError for a teacher of other classes, or that does not take the images' sizes; WeightsError when it
     cannot be read or had.
@@ -98,13 +100,9 @@ def find_teacher(recipe: Recipe, photos: Photos, device: torch.device) -> Teache
     name, hard, temperature = recipe.teacher, recipe.teacher_hard, recipe.temperature
     if name is None:
         return Teacher()
-    if photos.several:
-        raise SettingError(
-            f"teacher {name}: a teacher says one class per photo; these have several labels. Leave it out."
-        )
     if _holds_answers(name):
-        logits, sha256 = read_answers(name, photos)
-        return KeptTeacher(hard, temperature, sha256, logits=logits.to(device))
+        logits, sha256, note = read_answers(name, photos)
+        return KeptTeacher(hard, temperature, sha256, note, logits=logits.to(device))
     model = find_model(name)
     order, note = class_order(model.classes, photos.classes, name)
     for image in sorted({side for phase in recipe.phases for side in (phase.sizes or (phase.image,))}):
@@ -122,8 +120,8 @@ def find_teacher(recipe: Recipe, photos: Photos, device: torch.device) -> Teache
     return NetTeacher(
         hard,
         temperature,
-        hash_tensors(model.state),
-        " ".join(said for said in (note, warning(model.facts)) if said),
+        hash_teacher(model, order),
+        remark(model, note),
         net=net,
         order=torch.tensor(order, device=device),
         scale=scale.to(device),
@@ -180,6 +178,17 @@ def class_order(theirs: Sequence[str], ours: Sequence[str], name: str) -> tuple[
     )
 
 
+def remark(model: Model, note: str) -> str:
+    """What a person should know of a teacher; `note` is `class_order`'s."""
+    return " ".join(said for said in (note, warning(model.facts)) if said)
+
+
+def hash_teacher(model: Model, order: Sequence[int]) -> str:
+    """SHA-256 of its weights, a space, and that of what else decides its answers."""
+    rest = {"arch": model.arch.to_json(), "preprocess": model.preprocess.to_json(), "order": list(order)}
+    return f"{hash_tensors(model.state)} {hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()}"
+
+
 def part_heads(net: Net) -> None:
     """In training, a network with two classifiers gives the logits of both: labels teach the first, the teacher the
     second. In use they are averaged, as ever."""
@@ -202,21 +211,22 @@ def keep_answers(teacher: str, photos: Photos, path: str | Path, *, image: int |
         what = "there is something there already" if path.exists() else "answers are kept in a .safetensors file"
         raise SettingError(f"{path}: {what}. Give the name of a new .safetensors file.")
     model = find_model(teacher)
-    order, _ = class_order(model.classes, photos.classes, teacher)
+    order, note = class_order(model.classes, photos.classes, teacher)
     preprocess = model.preprocess.at(image) if image else model.preprocess
     found = predict_logits(model.net(), photos.train, preprocess, workers=workers)
     facts = {
         "classes": list(photos.classes),
         "digests": [photos.train[i].digest for i in found.index.tolist()],
         "teacher": teacher,
+        "note": remark(model, note),
         "preprocess": preprocess.to_json(),
     }
     write_tensors(path, {"logits": torch.from_numpy(found.logits)[:, order]}, facts, kind=KIND)
     return path
 
 
-def read_answers(path: str | Path, photos: Photos) -> tuple[Tensor, str]:
-    """Kept logits in the order of the photos to train on, float32 [n, classes], and their hash.
+def read_answers(path: str | Path, photos: Photos) -> tuple[Tensor, str, str]:
+    """Kept logits in the order of the photos to train on, float32 [n, classes], their hash, and what to know of them.
 
     Raises: WeightsError for a damaged file, SettingError when it has other classes or not all of the photos.
     """
@@ -230,13 +240,14 @@ def read_answers(path: str | Path, photos: Photos) -> tuple[Tensor, str]:
             f" {missing[0].path}. Write it anew with keep_answers for these photos."
         )
     logits = tensors["logits"][torch.tensor([rows[photo.digest] for photo in photos.train])][:, order]
-    return logits.float(), hash_tensors({"logits": logits})
+    return logits.float(), hash_tensors({"logits": logits}), facts.get("note", "")  # older files have none
 
 
 def demand_same(teacher: Teacher, folder: Path) -> None:
     """Raises: WeightsError unless the teacher is the one that the run in `folder` began with."""
     before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    if teacher.sha256 != before.get("teacher", ""):
+    known = before.get("teacher", "").split(" ")  # of older runs the weights' hash alone
+    if teacher.sha256.split(" ")[: len(known)] != known:
         raise WeightsError(
             f"{folder}: its teacher is not the one that the run began with. Put that back, or train anew with --out."
         )
