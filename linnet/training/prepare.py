@@ -249,8 +249,7 @@ def default_workers(device: torch.device, cores: int) -> int:
 
 
 def loss_of(recipe: Recipe, photos: Photos, device: torch.device) -> Loss:
-    """The recipe's loss. Raises: what `with_loss` raises."""
-    recipe = with_loss(recipe, photos)
+    """The recipe's loss, which `with_loss` has resolved."""
     weights = None
     if recipe.class_weights == "balanced":
         weights = balanced_weights([photo.label for photo in photos.train], len(photos.classes)).to(device)

@@ -16,6 +16,7 @@ from linnet.training.loss import Loss
 from linnet.training.measure import Candidate
 from linnet.training.prepare import default_workers, hash_photos, loss_of, normaliser, prepare, resolve
 from linnet.training.recipe import Phase, Recipe
+from linnet.training.several import with_loss
 
 CPU = torch.device("cpu")
 
@@ -171,21 +172,10 @@ def test_what_cannot_be_trained_is_refused(tiny_recipe, tiny_photos, tmp_path, q
 
 
 def test_class_weights_come_from_the_photos_to_train_on(tiny_recipe, tiny_photos):
-    assert loss_of(tiny_recipe, tiny_photos, torch.device("cpu")) == Loss()
+    assert loss_of(with_loss(tiny_recipe, tiny_photos), tiny_photos, torch.device("cpu")) == Loss()
     few = tuple(photo for photo in tiny_photos.train if photo.label or photo.path.name < "024.png")
     recipe = dataclasses.replace(tiny_recipe, class_weights="balanced", loss="focal", focal_gamma=1.0)
     loss = loss_of(recipe, dataclasses.replace(tiny_photos, train=few), torch.device("cpu"))
     assert (loss.kind, loss.gamma) == ("focal", 1.0)
     assert loss.weights is not None
     assert loss.weights.tolist() == pytest.approx([40 / 24, 40 / 48, 40 / 48])
-
-
-@pytest.mark.parametrize("name", ["class_weights", "sampling"])
-def test_several_labels_cannot_be_balanced(name, tiny_recipe, tiny_photos):
-    hot = tuple(dataclasses.replace(photo, label=-1, multi_hot=b"\x00\x01\x01") for photo in tiny_photos.train)
-    with pytest.raises(SettingError, match=f'{name} is "balanced"'):
-        loss_of(
-            dataclasses.replace(tiny_recipe, **{name: "balanced"}),
-            dataclasses.replace(tiny_photos, train=hot),
-            torch.device("cpu"),
-        )

@@ -47,6 +47,9 @@ def test_what_wants_one_label_is_refused(tiny_recipe, tiny_labels):
         with_loss(dataclasses.replace(tiny_recipe, loss="softmax"), tiny_labels)
     with pytest.raises(SettingError, match="a teacher answers with one"):
         with_loss(dataclasses.replace(tiny_recipe, teacher="mobilenetv3_small_100"), tiny_labels)
+    for name in ("class_weights", "sampling"):
+        with pytest.raises(SettingError, match=f'{name} is "balanced"'):
+            with_loss(dataclasses.replace(tiny_recipe, **{name: "balanced"}), tiny_labels)
     bare = tuple(dataclasses.replace(photo, multi_hot=b"\0\0\0") for photo in tiny_labels.validation)
     with pytest.raises(DataError, match="no validation photo has a label"):
         with_loss(tiny_recipe, dataclasses.replace(tiny_labels, validation=bare))
