@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from .loss import soft_cross_entropy
+from .memory import is_out_of_memory
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MOST = 64  # images at once: enough to tell, and a published batch of 4096 may not fit in here
 BEHIND = 1.3  # so much slower than the best is out of the race
 CLEARLY = 1.05  # bf16 has to win by this much: it costs precision
 
@@ -39,7 +42,8 @@ def choose(
 
     Each trains a copy of `net` in turn, alternating, on the same random images, until `seconds` have gone by;
     whoever is far behind after a round is not run again. The best round counts: other work on the machine only slows.
-    What the recipe fixes is not measured; with one candidate left nothing is.
+    What the recipe fixes is not measured; with one candidate left nothing is. Where memory does not suffice for `batch`
+    images, half as many are measured.
     """
     allowed = [
         Candidate(layout, number)
@@ -52,6 +56,22 @@ def choose(
     ]  # fmt: skip
     if len(allowed) == 1:
         return allowed[0], ()
+    while True:
+        try:
+            measured = race(net, allowed, image=image, batch=batch, classes=classes, device=device, seconds=seconds)
+            return fastest(measured), measured
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or batch < 4:
+                raise
+        batch //= 2
+        torch.cuda.empty_cache()
+
+
+def race(
+    net: nn.Module, allowed: Sequence[Candidate], *, image: int, batch: int, classes: int, device: torch.device,
+    seconds: float,
+) -> tuple[Candidate, ...]:  # fmt: skip
+    """The candidates with their images per second: see `choose`."""
     torch.manual_seed(0)
     images = torch.randn(batch, 3, image, image, device=device)
     targets = torch.full((batch, classes), 1 / classes, device=device)
@@ -65,8 +85,7 @@ def choose(
         for candidate in racing:
             best[candidate] = min(best[candidate], _seconds_of_a_step(trial, images, targets, candidate))
         racing, rounds = [c for c in racing if best[c] < BEHIND * min(best.values())], rounds + 1
-    measured = tuple(replace(c, images_per_second=round(batch / took, 2)) for c, took in best.items())
-    return fastest(measured), measured
+    return tuple(replace(c, images_per_second=round(batch / took, 2)) for c, took in best.items())
 
 
 def fastest(measured: tuple[Candidate, ...]) -> Candidate:

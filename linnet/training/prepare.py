@@ -128,7 +128,7 @@ def prepare(
             preprocess, facts = first.preprocess, dict(first.facts)
         if recipe.teacher and is_place(recipe.teacher):
             recipe = dataclasses.replace(recipe, teacher=str(Path(recipe.teacher).absolute()))
-        recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train), place.local_world)
+        recipe, measured = resolve(recipe, net.to(device), preprocess, device, len(photos.train), place)
     assert recipe.preprocess is not None
     teacher, loss = find_teacher(recipe, photos, device), loss_of(recipe, photos, device)
     if recipe.teacher:
@@ -203,13 +203,14 @@ def packed(r: Run) -> Photos:
 
 
 def resolve(
-    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device, photos: int, processes: int = 1
+    recipe: Recipe, net: Net, preprocess: Preprocess, device: torch.device, photos: int, place: Place = ALONE
 ) -> tuple[Recipe, tuple[measure.Candidate, ...]]:
     """The recipe without "auto": cores counted, format and precision measured where the most work will be.
 
-    `photos` to train on: a batch is never larger. `processes` of the run share this machine's cores.
+    `photos` to train on: a batch is never larger. The processes of a `place` share a batch, and those on this machine its
+    cores. What is measured is no more than one of them has at a time, nor than `measure.MOST`.
     """
-    cores = max(1, min(available_cores() // processes, torch.get_num_threads()))
+    cores = max(1, min(available_cores() // place.local_world, torch.get_num_threads()))
     threads = cores if recipe.threads == "auto" else recipe.threads
     workers = default_workers(device, cores) if recipe.workers == "auto" else recipe.workers
     preprocess = Preprocess.from_json({**preprocess.to_json(), **(recipe.preprocess or {})})
@@ -217,10 +218,12 @@ def resolve(
     torch.set_num_threads(threads)
     phase = max(recipe.phases, key=lambda phase: phase.epochs * phase.image**2)
     freeze_rows(net, phase.freeze)
+    net.set_grad_checkpointing(recipe.recompute)
+    at_once = measure.MOST if recipe.micro_batch == "auto" else recipe.micro_batch
     chosen, measured = measure.choose(
         net,
         image=phase.image,
-        batch=min(phase.batch, photos),
+        batch=max(2, min(min(phase.batch, photos) // place.world, at_once, measure.MOST)),
         classes=net.arch.classes,
         device=device,
         memory_format=recipe.memory_format,

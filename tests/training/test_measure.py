@@ -59,6 +59,24 @@ def test_the_fastest_is_taken_and_the_hopeless_are_run_once(tiny_arch, monkeypat
     assert calls.count((4, "channels_last", "bf16")) >= 2
 
 
+def test_where_memory_does_not_suffice_half_as_many_are_measured(tiny_arch, monkeypatch):
+    calls = []
+
+    def step(net, images, targets, candidate):
+        calls.append(len(images))
+        if len(images) > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 0.1
+
+    monkeypatch.setattr(measure, "_seconds_of_a_step", step)
+    _, measured = choose(build(tiny_arch), image=32, batch=32, classes=3, device=CPU, seconds=0.01)
+    assert set(calls) == {2, 32, 16, 8}
+    assert {c.images_per_second for c in measured} == {80.0}
+    monkeypatch.setattr(measure, "_seconds_of_a_step", lambda *_: step(None, range(99), None, None))
+    with pytest.raises(torch.OutOfMemoryError):
+        choose(build(tiny_arch), image=32, batch=32, classes=3, device=CPU, seconds=0)
+
+
 def test_it_measures_and_leaves_the_network_as_it_was(tiny_arch):
     net = build(tiny_arch.with_classes(3))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

@@ -12,6 +12,7 @@ from linnet.data.preprocess import Preprocess
 from linnet.errors import DataError, SettingError
 from linnet.nn.build import build
 from linnet.training import prepare as module
+from linnet.training.distributed import Place
 from linnet.training.loss import Loss
 from linnet.training.measure import Candidate
 from linnet.training.prepare import default_workers, hash_photos, loss_of, normaliser, prepare, resolve
@@ -77,6 +78,23 @@ def test_auto_is_measured_where_most_of_the_work_is(tiny_arch, tiny_recipe, monk
     assert resolved.preprocess == Preprocess(image=96, crop=0.9).to_json()
     resolved, _ = resolve(chosen, build(tiny_arch), Preprocess(mean=(0.5,) * 3, mode="squash"), CPU, 99)
     assert resolved.preprocess == Preprocess(image=96, crop=0.9, mean=(0.5,) * 3, mode="squash").to_json()
+
+
+@pytest.mark.parametrize(
+    ("given", "world", "measured"),
+    [({}, 1, 64), ({}, 8, 64), ({}, 128, 32), ({"micro_batch": 16}, 1, 16), ({"micro_batch": 256}, 1, 64)],
+)
+def test_no_more_is_measured_than_a_process_has_at_a_time(given, world, measured, tiny_arch, tiny_recipe, monkeypatch):
+    seen = []
+
+    def choose(net, *, batch, **rest):
+        seen.append((batch, net.grad_checkpointing))
+        return Candidate("contiguous", "fp32"), ()
+
+    monkeypatch.setattr(module.measure, "choose", choose)
+    recipe = dataclasses.replace(tiny_recipe, phases=(Phase(batch=4096),), recompute=True, **given)
+    resolve(recipe, build(tiny_arch), Preprocess(), CPU, 10_000, Place(world=world))
+    assert seen == [(measured, True)]
 
 
 def test_what_is_measured_is_the_batch_that_will_be_trained(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
