@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from ..cores import available_cores
 from ..errors import LinnetError
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def inspect(
     command: Sequence[str] | None = None,
 ) -> list[Look]:
     """Look at every path; a picture that takes longer than `seconds` or ends its process is bad, the others go on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(workers or cores, -(-len(paths) // CHUNK)))
+    workers = max(1, min(workers or available_cores(), -(-len(paths) // CHUNK)))
     command = command or [sys.executable, "-m", __name__]
     waiting: SimpleQueue[list[int]] = SimpleQueue()
     for start in range(0, len(paths), CHUNK):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..cores import available_cores
 from ..errors import DataError, FileError, SettingError
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def write_packed(
 
 def in_order(work: Callable[..., Any], jobs: Iterator[tuple[Any, ...]]) -> Iterator[Any]:
     """What `work(*job)` gives for each of the jobs, in their order; all cores work, a few results ahead."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(cores) as pool:
         for job in jobs:

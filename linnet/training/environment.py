@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from ..cores import available_cores
 
 PACKAGES = ("linnet-vision", "torch", "torchvision", "numpy", "pillow", "safetensors")
 
@@ -37,11 +38,6 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name, value in flat_now.items()
         if name not in ("packages", "linnet-vision") and flat_before.get(name) != value
     ]
-
-
-def available_cores() -> int:
-    """Those that this process may use, which a container or `taskset` may have made fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(name: str) -> str | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cores import available_cores
 from ..errors import SettingError, TrainingError
 from .result import Result
 from .stop import TrainingStopped
@@ -34,7 +35,7 @@ def launch(processes: int, flags: Mapping[str, Any]) -> Result:
     if not 1 <= processes <= 1024:
         raise SettingError(f"--processes is {processes}; allowed are 1 to 1024. A GPU each, or a few cores each.")
     command = [sys.executable, "-m", "linnet", "train", *words(flags), "--json"]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     shared = {
         "OMP_NUM_THREADS": str(max(1, cores // processes)),
         **os.environ,

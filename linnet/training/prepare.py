@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..arch.names import find
 from ..arch.spec import Arch
+from ..cores import available_cores
 from ..data.cuts import cuts, pixels, pixels_before
 from ..data.pack import pack_training
 from ..data.preprocess import Preprocess
@@ -34,7 +35,7 @@ from .checkpoint import Checkpoint, Position, remove_stale
 from .compiling import choose_compile, compile_net
 from .distributed import ALONE, Place, check_shares
 from .ema import Ema
-from .environment import available_cores, describe, differences
+from .environment import describe, differences
 from .freeze import freeze_rows
 from .guard import Guard
 from .log import Log, Silence

@@ -5,7 +5,8 @@ import json
 
 import torch
 
-from linnet.training.environment import available_cores, describe, differences
+from linnet.cores import available_cores
+from linnet.training.environment import describe, differences
 
 
 def test_it_says_what_the_last_bits_may_depend_on():
