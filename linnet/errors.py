@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from difflib import SequenceMatcher, get_close_matches
 
 
@@ -32,6 +34,23 @@ class TrainingError(LinnetError):
 
 class ProofError(LinnetError):
     """An exported model does not predict what the network predicts."""
+
+
+@contextmanager
+def others_answer(limit: timedelta | None = None) -> Iterator[None]:
+    """For what several processes do together, each waiting for all: `limit` is how long, where that is known.
+
+    Raises: TrainingError where another process is gone or does not answer in time.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        what = " ".join(str(error).split())
+        time = "in time" if limit is None else f"for {limit.total_seconds():,.0f} s"
+        raise TrainingError(
+            f"Another process of this run ended, or did not answer {time} ({what[:120]})."
+            " What it said stands above. Go on with: linnet train --resume RUN"
+        ) from error
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:

@@ -53,13 +53,14 @@ def predict_logits(
     from the job. Without one, `world` > 1 gives this rank's share alone, for `merge`. `progress` is called with the
     number of photos of each finished batch.
 
-    Raises: DataError for an empty split, or when no photo can be read.
+    Raises: DataError for an empty split, or when no photo can be read; TrainingError when another process is gone.
     """
     import numpy as np
     import torch
     import torch.distributed as dist
 
     from ..data.loader import eval_batches
+    from ..errors import others_answer
     from ..nn.net import Net
 
     if isinstance(net, Net):
@@ -95,7 +96,8 @@ def predict_logits(
     shares: list[Any] = [mine]
     if job:
         shares = [None] * world
-        dist.all_gather_object(shares, mine)
+        with others_answer():
+            dist.all_gather_object(shares, mine)
     return merge(shares, len(photos))
 
 

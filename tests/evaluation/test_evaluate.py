@@ -11,7 +11,7 @@ from PIL import Image
 from linnet.arch.names import find
 from linnet.data.preprocess import Preprocess
 from linnet.data.source import find_photos
-from linnet.errors import DataError, ProofError, SettingError, WeightsError
+from linnet.errors import DataError, ProofError, SettingError, TrainingError, WeightsError
 from linnet.evaluation.evaluate import Answers, evaluate, merge, photos_of, predict_logits, training_of
 from linnet.nn.build import build
 from linnet.weights.model import Model, write_model
@@ -140,6 +140,17 @@ def test_two_real_processes_agree_with_one(folder, tmp_path):
             assert one["index"].tolist() == whole.index.tolist()
             assert np.allclose(one["logits"][:, [2, 1, 0]], whole.logits, atol=1e-5)
             assert one["bad"].tolist() == [bad.path for bad in whole.bad]
+
+
+def test_another_process_that_is_lost_meanwhile_is_one_line(folder, monkeypatch):
+    def closed(*_):
+        raise RuntimeError("Connection closed by peer")
+
+    for name, value in {"is_initialized": True, "get_rank": 0, "get_world_size": 2}.items():
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", closed)
+    with pytest.raises(TrainingError, match=r"Another process of this run ended.*closed by peer.*train --resume"):
+        predict_logits(Colour(), find_photos(folder).test, PREPROCESS, workers=0)
 
 
 def test_nothing_readable_is_an_error(tmp_path, folder):
