@@ -10,7 +10,6 @@ from ..data.jitter import Jitter
 from ..data.loader import Batch, train_batches
 from ..data.preprocess import Preprocess
 from ..data.source import Photos
-from ..errors import DataError
 from .distributed import ALONE, Place
 from .recipe import Phase, Recipe
 
@@ -69,18 +68,9 @@ def batches_of(
 
 
 def epoch_batches(r: Run) -> Iterator[Batch]:
-    """The epoch's batches from where the run stands, whatever the number of workers.
-
-    Raises: DataError when so many photos of a batch have gone bad that nothing can be learnt from it.
-    """
+    """The epoch's batches from where the run stands, whatever the number of workers."""
     recipe, at = r.recipe, r.position
     assert recipe.workers != "auto"
-    for batch in batches_of(
+    return batches_of(
         recipe, r.photos, r.preprocess, epoch=at.epoch, first=at.step, workers=recipe.workers, place=r.place
-    ):
-        if len(batch.labels) < 2:
-            raise DataError(
-                f"{r.photos.root}: of a whole batch {len(batch.labels)} photos can be read; {batch.bad[0].path}:"
-                f" {batch.bad[0].reason}. Is the disk still there? Then: linnet train --resume {r.folder}"
-            )
-        yield batch
+    )

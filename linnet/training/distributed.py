@@ -9,9 +9,9 @@ docs/decisions/0007-processes.md.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,20 +19,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import LinnetError, SettingError, TrainingError
+from ..errors import DataError, LinnetError, SettingError, others_answer
 from .launch import end_with_parent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..data.loader import Batch
+    from ..data.loader import Bad, Batch
     from ..nn.drop import Part
     from .recipe import Recipe
 
 T = TypeVar("T")
-START = timedelta(
-    minutes=30
-)  # until all are there; and for what one does while the others wait, such as looking at photos
+START = timedelta(hours=3)  # until all are there; and for what one does while they wait: looking at a million photos
 STEP = timedelta(seconds=180)  # who has not answered in a step for so long is lost; longer than loader.STALL
 
 
@@ -45,6 +43,7 @@ class Place:
     local_rank: int = 0  # among those on this machine
     local_world: int = 1
     steps: Any = None  # the process group of the steps; the default one is for what takes longer
+    store: Any = None  # see store_of_job
 
     @property
     def first(self) -> bool:
@@ -80,17 +79,18 @@ class Place:
             raise
 
     def _tell(self, made: bool, value: Any) -> None:
+        if self.world == 1:
+            return
         import torch.distributed as dist
 
-        if self.world > 1:
-            with answers():
-                dist.broadcast_object_list([(made, value)])
+        with others_answer(START):
+            dist.broadcast_object_list([(made, value)])
 
     def _hear(self) -> Any:
         import torch.distributed as dist
 
         told: list[Any] = [None]
-        with answers():
+        with others_answer(START):
             dist.broadcast_object_list(told)
         made, value = told[0]
         if not made:
@@ -114,7 +114,7 @@ class Place:
         if self.world == 1:
             return [value]
         found: list[Any] = [None] * self.world
-        with answers():
+        with others_answer(STEP):
             dist.all_gather_object(found, value, group=self.steps)
         return found
 
@@ -126,13 +126,26 @@ class Place:
         if self.world == 1:
             return [list(mine)]
         found = [torch.zeros(len(mine), dtype=torch.int64) for _ in range(self.world)]
-        with answers():
+        with others_answer(STEP):
             dist.all_gather(found, torch.tensor(mine), group=self.steps)
         return [numbers.tolist() for numbers in found]
 
     def any(self, *asked: bool) -> tuple[bool, ...]:
         """Whether somebody asks for it; the same answer in all processes."""
         return tuple(any(column) for column in zip(*self.numbers(*map(int, asked)), strict=True))
+
+    def begin(self, where: Path, folder: Path) -> None:
+        """Let those that torchrun starts after a loss know which run this job has begun when `where` was asked for."""
+        if self.store:
+            self.store.set(f"linnet train {where.absolute()}", str(folder))
+
+    def begun(self, where: Path) -> Path | None:
+        """The run that this job began before it was started again; none at first, and before there was a checkpoint."""
+        key = f"linnet train {where.absolute()}"
+        if not self.store or not self.store.check([key]):
+            return None
+        folder = Path(self.store.get(key).decode())
+        return folder if (folder / "last.ckpt").is_file() else None
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Put the sum over all processes into these float32 tensors, in one message."""
@@ -142,7 +155,7 @@ class Place:
         if self.world == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with answers():
+        with others_answer(STEP):
             dist.all_reduce(flat, group=self.steps)
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view(tensor.shape))
@@ -165,18 +178,35 @@ class Share(NamedTuple):
 
 
 def meet(place: Place, batch: Batch, *, mixing: bool) -> Share:
-    """This process' share of the step: how many photos the others have, which of theirs went bad, and the one before."""
-    if place.world == 1:
-        return Share(batch)
+    """This process' share of the step: how many photos the others have, which of theirs went bad, and the one before.
+
+    Raises: DataError when so many photos of the global batch have gone bad that nothing can be learnt from it.
+    """
     from ..nn.drop import Part
 
     numbers = place.numbers(len(batch.labels), len(batch.bad))
     counts = [count for count, _ in numbers]
-    if any(bad for _, bad in numbers):
+    if place.world > 1 and any(bad for _, bad in numbers):
         batch = batch._replace(bad=tuple(one for bads in place.gather(batch.bad) for one in bads))
+    with place.said_once():
+        check_readable(counts, batch.bad)
+    if place.world == 1:
+        return Share(batch)
     if mixing:
         batch = with_neighbour(place, batch)
     return Share(batch, int(mixing), Part(sum(counts[: place.rank]), sum(counts)))
+
+
+def check_readable(counts: Sequence[int], bad: Sequence[Bad]) -> None:
+    """Raises: DataError where all processes together have less than two photos of a batch, or one has none."""
+    if sum(counts) >= 2 and min(counts) >= 1:
+        return
+    first = f"; {bad[0].path}: {bad[0].reason}" if bad else ""
+    shares = f", by process {', '.join(map(str, counts))}" if len(counts) > 1 else ""
+    raise DataError(
+        f"Of a whole batch {sum(counts)} photos can be read{shares}{first}. Is the disk still there? Then: linnet train"
+        " --resume RUN"
+    )
 
 
 def with_neighbour(place: Place, batch: Batch) -> Batch:
@@ -187,7 +217,7 @@ def with_neighbour(place: Place, batch: Batch) -> Batch:
     columns = (batch.images, batch.labels, batch.index)
     mine = torch.cat([column[-1:].contiguous().view(torch.uint8).flatten() for column in columns])
     theirs = torch.empty_like(mine)
-    with answers():
+    with others_answer(STEP):
         sent = dist.isend(mine, (place.rank + 1) % place.world, group=place.steps)
         dist.recv(theirs, (place.rank - 1) % place.world, group=place.steps)
         assert sent is not None
@@ -206,8 +236,9 @@ def check_shares(recipe: Recipe, photos: int, world: int) -> None:
 
     group = recipe.bn_group or 2
     for i, phase in enumerate(recipe.phases):
-        batches = [sized_batch(phase.batch, phase.image, side) for side in phase.sizes] or [phase.batch]
-        most = min(min(batches), photos) // group
+        # What is left at the end of an epoch of several sizes can be as small as `batch`.
+        batches = [phase.batch, *(sized_batch(phase.batch, phase.image, side) for side in phase.sizes)]
+        most = min(*batches, photos) // group
         if world > 1 and most < world:
             raise SettingError(
                 f"{world} processes share each batch, but phases.{i} has only {most} times {group} photos in one."
@@ -223,7 +254,7 @@ def joined() -> Iterator[Place]:
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Place()
+        yield Place(store=store_of_job())
         return
     names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     if missing := [name for name in names if name not in os.environ]:
@@ -239,44 +270,47 @@ def joined() -> Iterator[Place]:
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
-    with answers():
-        dist.init_process_group(backend, timeout=START)
+    store, mine = store_of_job(), {}
+    with others_answer(START):
+        if store:
+            part = dist.PrefixStore(agreed(store, rank, world), store)
+            mine = {"store": part, "rank": rank, "world_size": world}
+        dist.init_process_group(backend, timeout=START, **mine)
         steps = dist.new_group(timeout=STEP, backend=backend)
-    yield Place(rank, world, local_rank, local_world, steps)
+    yield Place(rank, world, local_rank, local_world, steps, store)
     dist.destroy_process_group()  # not after an error: the others may be gone, and it would wait for them
 
 
-def job() -> str:
-    """What torchrun's processes have in common when it starts them again after a loss; "" without torchrun.
+def store_of_job() -> Any:
+    """torchrun's own store, which outlives the processes that it starts again and again; none without torchrun.
 
-    Asked in the first process, which stays on its machine unless torchrun has a --rdzv-id of its own.
+    It knows no other job, whatever --rdzv-id says, and nothing is left of it afterwards.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return ""
-    run_id = os.environ["TORCHELASTIC_RUN_ID"]
-    return run_id if run_id != "none" else f"{socket.gethostname()} {os.getppid()}"
-
-
-def folder_of_job(path: Path) -> Path | None:
-    """The run that this job began at `path` (or path-2, ...) before torchrun had to start it again; none at first."""
-    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
-    for folder in (path, *path.parent.glob(f"{path.name}-*")):
-        about = folder / "environment.json"
-        begun = (folder / "last.ckpt").is_file() and about.is_file()
-        if begun and json.loads(about.read_text(encoding="utf-8")).get("job") == job():
-            return folder
-    return None
+    import torch.distributed as dist
+
+    with others_answer(START):
+        return dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=START)
 
 
-@contextmanager
-def answers() -> Iterator[None]:
-    """Raises: TrainingError where another process is gone or does not answer in time."""
-    try:
-        yield
-    except RuntimeError as error:
-        what = " ".join(str(error).split())
-        raise TrainingError(
-            f"Another process of this run ended, or did not answer for {STEP.total_seconds():.0f} s ({what[:120]})."
-            " What it said stands above. Go on with: linnet train --resume RUN"
-        ) from error
+def agreed(store: Any, rank: int, world: int) -> str:
+    """A name that those who were started together agree on, through a store in which others' before them have left theirs.
+
+    They would else find the addresses of the dead. Neither torchrun's count of starts nor an environment variable tells
+    them apart: each machine counts for itself.
+    """
+    mine, until = uuid.uuid4().hex, time.monotonic() + START.total_seconds()
+    if rank:
+        store.set(f"hello {rank}", mine)
+        name = store.get(mine).decode()  # waits for the answer of the first
+        store.add(f"heard {name}", 1)
+        return name
+    while store.add(f"heard {mine}", 0) < world - 1:
+        for key in (f"hello {other}" for other in range(1, world)):
+            if store.check([key]):
+                store.set(store.get(key).decode(), mine)
+        if time.monotonic() > until:
+            raise RuntimeError("not all processes were started")
+        time.sleep(0.01)
+    return mine

@@ -109,11 +109,11 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         r.optimizer.zero_grad(set_to_none=True)
         at.count(loss, hits, share.n, finite=finite)
         record.step(share, loss=loss, norm=norm, lr=lr, finite=finite)
-        stopping, due = r.place.any(stop.asked, r.checkpoint.is_due)
-        if stopping or due:
-            save(r)
+        stopping, due = r.place.any(stop.asked, r.place.first and r.checkpoint.is_due)
         if stopping:
             leave(r)
+        if due:
+            save(r)
 
 
 def finish_epoch(r: Run, stop: StopRequest) -> None:
@@ -126,7 +126,6 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
             found = validate(r)
             raw = validate(r, r.net) if last and r.recipe.ema else None  # what the average was worth, once
     except Interrupted:
-        save(r)
         leave(r)
     if is_best(at, found):
         at.best_epoch = at.epoch
@@ -171,6 +170,8 @@ def save(r: Run) -> None:
 
 
 def leave(r: Run) -> NoReturn:
+    """Save, then leave together: who ended sooner would say that all is saved while the first still writes."""
+    r.place.once(lambda: save(r))
     at = r.position
     with r.place.said_once():
         raise TrainingStopped(

@@ -75,7 +75,28 @@ def train(
         return result if place.first else None
 
 
-def train_here(
+def train_here(place: Place, *, resume: Path | None, **flags: Any) -> Result:
+    """What one of a run's processes does. The first alone reads settings and photos, refuses, and speaks."""
+    begin = lambda: begun(place, **flags) if resume is None else resumed(resume, **flags)  # noqa: E731
+    return train_in(place, *place.once(begin))
+
+
+def resumed(folder: Path, *, photos: Path | None, **flags: Any) -> tuple[Path, None, Photos]:
+    """The folder of the run to go on with, and its photos.
+
+    Raises: SettingError for any other flag, or where there is no run; DataError.
+    """
+    from ..errors import SettingError
+    from .start import photos_of_run
+
+    if extra := [name for name, value in given_of(flags).items() if value != []]:
+        raise SettingError(
+            f"--{extra[0].replace('_', '-')}: a resumed run keeps its settings. Leave it out, or train anew."
+        )
+    return folder, None, photos_of_run(folder, photos)
+
+
+def begun(
     place: Place,
     *,
     photos: Path | None,
@@ -83,56 +104,48 @@ def train_here(
     set: list[str] | None,
     from_scratch: bool,
     out: Path | None,
-    resume: Path | None,
     **flags: Any,
-) -> Result:
-    """What one of a run's processes does; looking at the photos and all that is said is the first one's."""
+) -> tuple[Path, Recipe | None, Photos]:
+    """A new run's folder, its recipe and its photos; without a recipe the run that this job had begun before a loss.
+
+    Raises: SettingError, DataError, and then there is no folder.
+    """
     from ..errors import SettingError
-    from .distributed import folder_of_job
+    from .distributed import check_shares
     from .named import read_recipe
     from .override import override, without_rows
     from .several import with_loss
-    from .start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run
+    from .start import changed, first_recipe, look_at, new_run, note_on_weights
 
-    given = {name: value for name, value in flags.items() if value is not None and value is not False}
-    if resume is not None:
-        if extra := [
-            *given,
-            *["recipe"] * bool(recipe),
-            *["set"] * bool(set),
-            *["out"] * bool(out),
-            *["from-scratch"] * from_scratch,
-        ]:
-            raise SettingError(
-                f"--{extra[0].replace('_', '-')}: a resumed run keeps its settings. Leave it out, or train anew."
-            )
-        found = place.once(lambda: photos_of_run(resume, photos))
-        return train_in(place, resume, None, found)
-
+    given = given_of(flags)
     # Wrong settings are refused here, before the photos are looked at or torch is imported.
-    with place.said_once():
-        start = changed(read_recipe(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
-        chosen = override(start, set if recipe else without_rows(set))
-        root = photos or (Path(chosen.photos) if chosen.photos else None)
-        if root is None:
-            raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
+    start = changed(read_recipe(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
+    chosen = override(start, set if recipe else without_rows(set))
+    root = photos or (Path(chosen.photos) if chosen.photos else None)
+    if root is None:
+        raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
     root = root.absolute()  # the run finds its photos again from wherever it is gone on with
-    diagnosis = place.once(
-        lambda: look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
-    )
+    diagnosis = look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
     if recipe is None:
         start = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
         chosen = override(start, set)
     no_weights = {"pretrained": None} if from_scratch else {}
     chosen = changed(chosen, photos=str(root), head_only=flags["head_only"], **no_weights)
     chosen = with_loss(chosen, diagnosis.photos)
+    check_shares(chosen, len(diagnosis.photos.train), place.world)
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]
-    if place.first and (note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None)):
-        print(note, file=sys.stderr)
     where = out or Path("runs") / name
-    if begun := place.once(lambda: folder_of_job(where)):
-        return train_in(place, begun, None, diagnosis.photos)
-    return train_in(place, place.once(lambda: new_run(where, diagnosis)), chosen, diagnosis.photos)
+    if before := place.begun(where):
+        return before, None, diagnosis.photos
+    if note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None):
+        print(note, file=sys.stderr)
+    folder = new_run(where, diagnosis)
+    place.begin(where, folder)
+    return folder, chosen, diagnosis.photos
+
+
+def given_of(flags: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None and value is not False}
 
 
 def train_in(place: Place, folder: Path, recipe: Recipe | None, photos: Photos) -> Result:

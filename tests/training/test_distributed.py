@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from linnet.data.loader import Bad, Batch
-from linnet.errors import LinnetError, SettingError, TrainingError
-from linnet.training.distributed import ALONE, Place, answers, check_shares, folder_of_job, job, joined, meet
+from linnet.errors import DataError, SettingError, TrainingError
+from linnet.training.distributed import ALONE, Place, agreed, check_readable, check_shares, joined, meet, store_of_job
 from linnet.training.ingredients import Sgd
 from linnet.training.log import read_log
 from linnet.training.loop import run
@@ -66,11 +66,6 @@ def test_half_an_environment_is_refused(monkeypatch):
         pass
 
 
-def test_a_process_that_is_gone_is_named_as_such():
-    with pytest.raises(TrainingError, match=r"Another process.*180 s.*peer.*train --resume"), answers():
-        raise RuntimeError("Connection closed by peer")
-
-
 def test_each_process_needs_photos_of_its_own(tiny_recipe):
     check_shares(tiny_recipe, 48, 4)
     with pytest.raises(SettingError, match=r"5 processes.*phases\.0 has only 4 times 2 photos.*Take 4"):
@@ -82,24 +77,62 @@ def test_each_process_needs_photos_of_its_own(tiny_recipe):
     sizes = dataclasses.replace(tiny_recipe, phases=(Phase(batch=8, image=32, sizes=(32, 64), epochs=2),))
     with pytest.raises(SettingError, match="1 times 2 photos"):
         check_shares(sizes, 48, 2)
+    larger = dataclasses.replace(tiny_recipe, phases=(Phase(batch=8, image=32, sizes=(16,), epochs=2),))
+    with pytest.raises(SettingError, match="only 4 times 2 photos"):  # as an epoch's last batch may have
+        check_shares(larger, 48, 5)
+
+
+def test_what_is_left_of_a_batch_has_to_be_two_photos_and_one_in_each_process():
+    bad = (Bad("a.jpg", "no such file"),)
+    check_readable([1, 1], bad)
+    check_readable([2], bad)
+    with pytest.raises(DataError, match=r"0 photos can be read, by process 0, 0; a\.jpg: no such file.*--resume"):
+        check_readable([0, 0], bad)
+    with pytest.raises(DataError, match=r"3 photos can be read, by process 3, 0"):
+        check_readable([3, 0], bad)
+    with pytest.raises(DataError, match=r"1 photos can be read\. Is the disk"):
+        check_readable([1], ())
 
 
 def test_torchrun_finds_its_run_again(tmp_path, monkeypatch):
-    """Among folders of the same name, and only after it has started anew."""
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
-    assert job() == "mine"
-    for name, whose in (("run", "other"), ("run-2", "mine"), ("run-3", "other")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "environment.json").write_text(json.dumps({"job": whose}))
-        (tmp_path / name / "last.ckpt").touch()
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    assert folder_of_job(tmp_path / "run") is None
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert folder_of_job(tmp_path / "run") == tmp_path / "run-2"
-    (tmp_path / "run-2" / "last.ckpt").unlink()  # lost before it had begun
-    assert folder_of_job(tmp_path / "run") is None
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    assert str(os.getppid()) in job()
+    """However it counts its starts, and only in the same job: the store of another knows nothing, whatever its id."""
+    folder, where = tmp_path / "run-2", tmp_path / "run"
+
+    def started_by(torchrun):
+        monkeypatch.setenv("MASTER_PORT", str(torchrun.port))
+        return Place(store=store_of_job())
+
+    assert store_of_job() is None
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    one, other = (torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False) for _ in "ab")
+    assert started_by(one).begun(where) is None
+    started_by(one).begin(where, folder)
+    assert started_by(one).begun(where) is None  # lost before it had begun
+    folder.mkdir()
+    (folder / "last.ckpt").touch()
+    assert started_by(one).begun(where) == folder
+    assert started_by(one).begun(tmp_path / "another") is None
+    assert started_by(other).begun(where) is None
+    ALONE.begin(where, folder)
+    assert ALONE.begun(where) is None
+
+
+def test_those_started_together_agree_on_a_name_of_their_own():
+    """Whoever comes first, and with what those before them have left."""
+    server = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    server.set("hello 1", "one that is gone")
+    names = []
+    for order in ((0, 1, 2), (2, 1, 0)):
+        with ThreadPoolExecutor(3) as pool:
+            waiting = []
+            for rank in order:
+                store = torch.distributed.TCPStore("127.0.0.1", server.port, is_master=False)
+                waiting.append(pool.submit(agreed, store, rank, 3))
+                time.sleep(0.05)
+            (name,) = {one.result(timeout=20) for one in waiting}
+        names.append(name)
+    assert names[0] != names[1]
 
 
 # -- two processes ----------------------------------------------------------------------------------------------------
@@ -125,6 +158,10 @@ class CutAt(Progress):
             raise PowerCut
 
 
+def shortened(recipe, **row):
+    return dataclasses.replace(recipe, phases=(Phase(epochs=1, image=24, **row),), bn_group=None)
+
+
 @pytest.fixture(scope="module")
 def runs(recipe, tiny_photos, together, tmp_path_factory):
     """Folders of runs by one process and by two, and what the two said of each."""
@@ -137,9 +174,11 @@ def runs(recipe, tiny_photos, together, tmp_path_factory):
     jobs = {
         "two": {"recipe": recipe.to_json()},
         "resumed in two": {"recipe": None},
-        "stopped": {"recipe": recipe.to_json(), "rank": 1, "at": 8, "what": "SIGTERM"},
+        "stopped": {"recipe": recipe.to_json(), "rank": 1, "at": 8, "what": "SIGTERM", "slow": 0.5},
         "poisoned": {"recipe": recipe.to_json(), "rank": 1, "at": 8, "what": "nan"},
         "gone": {"recipe": dataclasses.replace(recipe, bn_group=None).to_json(), "gone": 5},
+        "few": {"recipe": shortened(recipe, batch=4).to_json(), "gone": 5},
+        "late": {"recipe": shortened(recipe, batch=8).to_json(), "late": 1},
         "refused": {"recipe": dataclasses.replace(recipe, bn_group=8).to_json()},
     }
     said = together(
@@ -170,7 +209,7 @@ def test_what_one_process_began_two_finish(runs):
 def test_a_signal_to_one_process_saves_and_all_leave(runs, tiny_photos, quiet):
     here, said = runs
     assert said["stopped"][0].startswith("75: Stopped in epoch 2 of 3, after 8 steps")
-    assert said["stopped"][1] == "75"
+    assert said["stopped"][1] == "75, 8 steps saved"  # it left no sooner
     run(None, tiny_photos, here / "stopped", resume=True, progress=quiet)
     assert follows(here / "stopped", here / "one")
 
@@ -191,6 +230,17 @@ def test_photos_of_another_process_that_went_bad_are_named_too(runs):
     assert len(notes) == 3  # once in every epoch, whosever share it fell into
 
 
+def test_a_photo_that_went_bad_in_a_small_share_ends_nothing(runs):
+    here, said = runs
+    assert said["few"] == ("done", "done")
+    assert sum("gone.png: left out" in line.get("text", "") for line in read_log(here / "few")) == 1
+
+
+def test_the_clock_of_the_one_that_writes_says_when_a_checkpoint_is_due(runs):
+    _, said = runs
+    assert said["late"][0] == "done, 2 saves"  # at the start and at the end of the epoch
+
+
 def test_without_groups_the_log_says_what_is_lost(runs):
     here, _ = runs
     said = {
@@ -204,4 +254,3 @@ def test_what_the_first_refuses_the_others_leave_silently(runs):
     _, said = runs
     assert said["refused"][0].startswith("1: 2 processes share each batch")
     assert said["refused"][1] == "1"
-    assert issubclass(SettingError, LinnetError)

@@ -11,8 +11,9 @@ import pytest
 from linnet.errors import SettingError
 from linnet.recipes.book import book
 from linnet.training import start
+from linnet.training.distributed import Place
 from linnet.training.recipe import Phase, Recipe
-from linnet.training.train import train
+from linnet.training.train import begun, train, train_here
 
 
 def test_a_run_from_flags_and_files(tiny_recipe, tiny_photos, tmp_path):
@@ -91,3 +92,26 @@ def test_a_head_alone_is_asked_for_with_a_switch(tmp_path):
         train(resume=tmp_path, head_only=True)
     with pytest.raises(SettingError, match="--head-only needs a network that has learnt already"):
         train(tmp_path, arch="mobilenetv3_small_100", from_scratch=True, head_only=True)
+
+
+class Told(Place):
+    """One of the others, when the first has begun a run."""
+
+    def once(self, make):
+        return "run", None, "photos"
+
+
+def test_the_other_processes_need_the_folder_alone(monkeypatch):
+    calls = []
+    monkeypatch.setattr("linnet.training.loop.run", lambda *args, **rest: calls.append((args, rest)))
+    place = Told(rank=1, world=2)
+    train_here(place, resume=None, photos=None, recipe="on the disk of the first alone.json", set=["sede=1"], out=None)
+    assert calls == [((None, "photos", "run"), {"resume": True, "place": place})]
+
+
+def test_too_many_processes_leave_no_folder(tiny_recipe, tiny_photos, tmp_path):
+    tiny_recipe.save(tmp_path / "mine.json")
+    flags = {"set": None, "from_scratch": False, "out": tmp_path / "run", "head_only": False}
+    with pytest.raises(SettingError, match=r"30 processes.*Take 4"):
+        begun(Place(world=30), photos=tiny_photos.root, recipe=tmp_path / "mine.json", **flags)
+    assert not (tmp_path / "run").exists()
