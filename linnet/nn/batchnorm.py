@@ -37,8 +37,9 @@ class GroupedBatchNorm(_BatchNorm):
         if self.momentum and self.num_batches_tracked is not None:  # else the statistics are held
             shares = means.new_tensor(sizes) / len(input)
             with torch.no_grad():
-                self.running_mean.copy_(shares @ means)
-                self.running_var.copy_(shares @ variances)
+                # No matrix product: autocast would do it in bf16.
+                self.running_mean.copy_((shares[:, None] * means).sum(0))
+                self.running_var.copy_((shares[:, None] * variances).sum(0))
                 self.num_batches_tracked.add_(1)
         return torch.cat(found)
 

@@ -37,6 +37,15 @@ def test_each_group_has_its_own_statistics_and_the_running_ones_their_mean() -> 
     assert grouped.state_dict().keys() == plain.state_dict().keys()
 
 
+def test_running_statistics_keep_their_precision_under_autocast() -> None:
+    exact, short = norm(4), norm(4)
+    exact(X)
+    with torch.autocast("cpu", torch.bfloat16):
+        short(X)
+    assert torch.equal(short.running_mean, exact.running_mean)
+    assert torch.equal(short.running_var, exact.running_var)
+
+
 def test_one_group_is_plain_batch_norm_and_evaluation_too() -> None:
     grouped, plain = norm(12), norm()
     assert torch.equal(grouped(X), plain(X))
