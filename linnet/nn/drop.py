@@ -32,9 +32,13 @@ class Dropout(nn.Dropout):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training, drops a residual branch for whole samples (Huang 2016), scaled to keep the mean."""
+    """Stochastic depth: in training, drops a residual branch for whole samples (Huang 2016), scaled to keep the mean.
+
+    Where a sample has several `rows` of the input (MobileViT's places in a patch), each row is dropped by itself.
+    """
 
     part: Part | None = None
+    rows = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,9 +47,10 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
-        keep, part = 1 - self.rate, self.part or Part(0, len(x))
-        whole = x.new_empty((part.of,) + (1,) * (x.ndim - 1)).bernoulli_(keep).div_(keep)
-        return x * whole[part.first : part.first + len(x)]
+        keep, part = 1 - self.rate, self.part or Part(0, len(x) // self.rows)
+        whole = x.new_empty((part.of * self.rows,) + (1,) * (x.ndim - 1)).bernoulli_(keep).div_(keep)
+        first = part.first * self.rows
+        return x * whole[first : first + len(x)]
 
     def extra_repr(self) -> str:
         return f"rate={self.rate:.3f}"

@@ -24,6 +24,9 @@ class MobileViTBlock(nn.Module):
         self.embed = nn.Conv2d(cin, op.d, 1, bias=False)
         hidden = int(op.d * op.mlp)
         self.encoder = nn.Sequential(*(EncoderLayer(op.d, op.heads, hidden, style) for _ in range(op.depth)))
+        for m in self.encoder.modules():
+            if isinstance(m, DropPath):
+                m.rows = op.patch**2  # see `unfold`
         self.norm = LayerNorm(op.d, eps=style.eps)
         self.project, self.fuse = ConvNorm(op.d, cout, 1, style), ConvNorm(cin + cout, cout, 3, style)
 
