@@ -33,7 +33,8 @@ def depth_of(net: Net) -> dict[str, int]:
 def parameter_groups(net: Net, *, weight_decay: float, lr_decay: float = 1.0) -> list[dict[str, Any]]:
     """Groups for an optimiser, each with its `lr_scale`: `lr_decay` once for each residual layer after it, and for the head.
 
-    Norms, biases and `net.no_weight_decay()` are not decayed. Source: BEiT (Bao 2022), as ConvNeXt fine-tunes.
+    Norms, biases and `net.no_weight_decay()` are not decayed. Source: BEiT (Bao 2022). ConvNeXt counts
+    groups of three blocks instead (optim_factory.py).
     """
     depths, bare = depth_of(net), net.no_weight_decay()
     last = max(depths.values())

@@ -11,7 +11,8 @@ Both: RMSProp 0.256 at a batch of 4096, warm-up 5 epochs, x 0.97 every 2.4, 350 
 pixels on evaluates the whole photo brought to a square. Its BatchNorm has momentum 0.9 (paper: 0.99, as here).
 B0 to B3 have fixed sizes here: whether the code trained them progressively is not in our sources.
 
-torchvision (recalled, not re-read): 8 GPUs x 128, SGD 0.5, cosine, 600 epochs, warm-up 5, TrivialAugment, erasing 0.1,
+torchvision (recalled, not re-read): 8 GPUs x 128, SGD 0.5, cosine, 600 epochs, warm-up 5 from a
+hundredth (references/classification/train.py, --lr-warmup-decay, read), TrivialAugment, erasing 0.1,
 mixup 0.2, cutmix 1.0, weight decay 2e-5, repeated augmentation 4: S 84.2, M 85.1 %. Its average's decay is not in our
 sources and left at the default.
 """
@@ -66,7 +67,7 @@ def torchvision(size: str, image: int, eval_image: int) -> Recipe:
         arch=f"efficientnetv2_{size}",
         phases=(row,),
         optimizer=Sgd(lr=0.5, momentum=0.9, nesterov=False, weight_decay=2e-5),
-        schedule=Cosine(warmup=5.0),
+        schedule=Cosine(warmup=5.0, start=0.01),
         label_smoothing=0.1,
         policy="trivialaugment",
         repeats=4,

@@ -2,6 +2,7 @@
 
 Source: torchvision's new training recipe (2021; values read in a copy, accuracy recalled): ResNet-50 80.9 % (weights
 IMAGENET1K_V2). Not reproduced here.
+Warm-up's beginning is the default of references/classification/train.py, --lr-warmup-decay (read).
 Command: linnet train PHOTOS --recipe modern --arch mobilenetv3_large_100
 Hardware: 8 GPUs x 128 photos. Time: not said.
 

@@ -79,7 +79,8 @@ def build_optimizer(net: Net, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; weights that a phase freezes have no gradient, and are passed over.
 
     Norms, biases and `net.no_weight_decay()` are not decayed, unless it says "all". Rates fall by `layer_decay` with each
-    residual layer on the way down (Bao et al. 2022, BEiT; ConvNeXt fine-tunes so); the classifier's is `head_lr_factor` times the head's.
+    residual layer on the way down (Bao et al. 2022, BEiT; ConvNeXt counts groups of three blocks); the classifier's
+    is `head_lr_factor` times the head's.
     """
     chosen, head = recipe.optimizer, {id(p) for p in net.get_classifier().parameters()}
     bare, depths = set[str]() if chosen.decayed == "all" else net.no_weight_decay(), depth_of(net)
