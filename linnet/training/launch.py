@@ -23,7 +23,7 @@ from .result import Result
 from .stop import TrainingStopped
 
 PARENT = "LINNET_PARENT"  # says to a process that it was started here: it ends with its parent
-PATIENCE = 15.0  # seconds; a process whose fellow has failed notices it by itself, as a rule
+PATIENCE = 15.0  # seconds; a process whose fellow has failed notices it by itself, as a rule; saving takes its time
 
 
 def launch(processes: int, flags: Mapping[str, Any]) -> Result:
@@ -75,17 +75,24 @@ def launch(processes: int, flags: Mapping[str, Any]) -> Result:
     assert children[0].stdout is not None
     with children[0].stdout as said:
         folder, _, result = said.read().partition("\n")
-    go_on = f"Go on with: linnet train --resume {folder} --processes {processes}"
     if failed is None:
         facts = json.loads(result)
         return Result(**{**facts, "folder": Path(facts["folder"])})
-    rank, code = failed
-    if not folder:
-        raise TrainingError("No run was begun; what is wrong stands above. Mend that, and run the same command again.")
-    if code == TrainingStopped.exit_code:
-        raise TrainingStopped(f"All {processes} processes have stopped. {go_on}")
+    raise end_of(folder, processes, *failed)
+
+
+def end_of(folder: str, processes: int, rank: int, code: int) -> TrainingError:
+    """What to say of a run in `folder` ("": none yet) that ended before its time, by this exit code of that process."""
     how = f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
-    raise TrainingError(
+    if not folder or not (Path(folder) / "last.ckpt").is_file():  # refused while it was prepared, say
+        return TrainingError(
+            f"No run was begun: process {rank} of {processes} {how}. What is wrong stands above, if it was said. Mend"
+            " that, and run the same command again."
+        )
+    go_on = f"Go on with: linnet train --resume {folder} --processes {processes}"
+    if code == TrainingStopped.exit_code:
+        return TrainingStopped(f"All {processes} processes have stopped. {go_on}")
+    return TrainingError(
         f"Process {rank} of {processes} {how}; the others were ended. What it said, if anything, stands above. {go_on}"
     )
 
@@ -124,7 +131,7 @@ def wait(children: Sequence[subprocess.Popen[str]]) -> tuple[int, int] | None:
         failed = [(rank, code) for rank, code in enumerate(codes) if code]
         if None not in codes or time.monotonic() > until:
             return min(failed, key=lambda one: (one[1], one[0])) if failed else None
-        if failed:
+        if any(code != TrainingStopped.exit_code for _, code in failed):
             until = min(until, time.monotonic() + PATIENCE)
         time.sleep(0.02)
 

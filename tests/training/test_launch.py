@@ -12,9 +12,10 @@ import pytest
 
 from linnet.errors import SettingError, TrainingError
 from linnet.training.ingredients import Sgd
-from linnet.training.launch import PARENT, launch, wait, words
+from linnet.training.launch import PARENT, end_of, launch, wait, words
 from linnet.training.log import read_log
 from linnet.training.loop import run
+from linnet.training.stop import TrainingStopped
 from linnet.training.train import train
 from linnet.weights.tensors import read_tensors
 
@@ -38,10 +39,37 @@ def test_of_several_ends_the_one_that_was_killed_is_named():
     assert wait(children[:2]) == (1, 1)
 
 
-def test_a_wrong_setting_begins_no_run(tmp_path, capfd):
+def test_who_stops_is_waited_for_while_it_saves(monkeypatch):
+    monkeypatch.setattr("linnet.training.launch.PATIENCE", 0.1)
+    children = [subprocess.Popen(["sh", "-c", code], text=True) for code in ("sleep 1; exit 75", "exit 75")]
+    assert wait(children) == (0, 75)
+    assert [child.poll() for child in children] == [75, 75]
+    failing = [subprocess.Popen(["sh", "-c", code], text=True) for code in ("sleep 30", "exit 1")]
+    assert wait(failing) == (1, 1)
+    failing[0].kill()
+    failing[0].wait()
+
+
+def test_only_a_run_with_a_checkpoint_can_be_gone_on_with(tmp_path):
+    for folder in ("", str(tmp_path)):
+        text = str(end_of(folder, 2, 0, 1))
+        assert text.startswith("No run was begun: process 0 of 2 ended with exit code 1.")
+        assert "--resume" not in text
+    (tmp_path / "last.ckpt").touch()
+    assert f"--resume {tmp_path} --processes 2" in str(end_of(str(tmp_path), 2, 0, 1))
+    assert isinstance(end_of(str(tmp_path), 2, 0, 75), TrainingStopped)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"arch": "mobilenetv3_smal_100"}, "No network is called"), ({"set": ["phases.99.image=32"]}, "has rows 0 to")],
+    ids=["before the photos", "after them"],
+)
+def test_a_wrong_setting_begins_no_run_and_is_said_once_not_by_each(wrong, said, tiny_photos, tmp_path, capfd):
     with pytest.raises(TrainingError, match="No run was begun"):
-        train(tmp_path / "none", arch="mobilenetv3_smal_100", processes=2)
-    assert capfd.readouterr().err.count("No network is called") == 1  # once, not by each
+        train(tiny_photos.root, **wrong, out=tmp_path / "run", processes=2)
+    assert capfd.readouterr().err.count(said) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
