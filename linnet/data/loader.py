@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -254,12 +256,13 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
 
     Raises: DataError the second time.
     """
-    done, again, iterator = 0, False, None
+    done, again, iterator, wait = 0, False, None, 0.0
     while done < len(parts):
         try:
             if iterator is None:  # processes that cannot be started are an OSError
-                iterator = started(photos, parts[done:], workers)
-            batch = next(iterator)
+                iterator, wait = started(photos, parts[done:], workers), patience(parts)
+            with ended_after(1.1 * wait, getattr(iterator, "_workers", ())):
+                batch = next(iterator)
         except (RuntimeError, OSError, EOFError) as error:
             # torch says "Caught ..." of what a worker's own code raised; the rest is about getting a batch from it.
             if workers == 0 or str(error).startswith("Caught"):
@@ -282,6 +285,30 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
         again, iterator = True, None
 
 
+def patience(parts: Sequence[Part]) -> float:
+    """Seconds to wait for one of these batches."""
+    return STALL + max(len(part.samples) for part in parts) / 10
+
+
+@contextmanager
+def ended_after(seconds: float, workers: Sequence[Any]) -> Iterator[None]:
+    """Kill these processes when the block takes longer.
+
+    torch waits so long for a message and no longer, but not for what the message is about: a tensor's memory is handed
+    over by the worker when it is asked for, and one that stands still never does.
+    """
+    if not workers:
+        yield
+        return
+    timer = threading.Timer(seconds, lambda: [worker.kill() for worker in workers])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def started(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Iterator[Batch]:
     loader = DataLoader(
         Fulfilment(),
@@ -289,7 +316,7 @@ def started(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Ite
         sampler=(request(photos, *part) for part in parts),  # made when it is their turn
         collate_fn=unchanged,
         num_workers=workers,
-        timeout=STALL + max(len(part.samples) for part in parts) / 10 if workers else 0,
+        timeout=patience(parts) if workers else 0,
         worker_init_fn=start_worker if workers else None,
         multiprocessing_context=worker_context() if workers else None,
         # Its default generator would take a number from torch's global stream at every epoch.
