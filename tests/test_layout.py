@@ -39,6 +39,8 @@ MAY_IMPORT = {
 RUNTIMES = {
     "onnxruntime": "onnx.py",
     "openvino": "openvino.py",
+    "ai_edge_litert": "litert.py",
+    "litert_torch": "litert.py",
     "tensorrt": "tensorrt.py",
     "executorch": "executorch.py",
 }

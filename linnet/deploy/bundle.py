@@ -26,11 +26,24 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Runtime:
-    """One way to run the bundle. `file` is its entry file."""
+    """One way to run the bundle. `file` is its entry file, `more` those that belong to it; `input` float32 or uint8."""
 
     runtime: str
     precision: str
     file: str
+    more: tuple[str, ...] = ()
+    input: str = "float32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "more", tuple(self.more))
+        if self.input not in ("float32", "uint8"):
+            raise ValueError(f'input is {self.input!r}, not "float32" or "uint8"')
+
+    def to_json(self) -> dict[str, Any]:
+        """What is as in most bundles is not said."""
+        said = {"runtime": self.runtime, "precision": self.precision, "file": self.file}
+        more = {"more": list(self.more)} if self.more else {}
+        return said | more | ({} if self.input == "float32" else {"input": self.input})
 
 
 @dataclass(frozen=True)
@@ -83,14 +96,15 @@ def read_bundle(folder: str | Path) -> Bundle:
             raise ValueError(f'labels is {bundle.labels!r}, not "one" or "several"')
         if bundle.arch.classes != len(classes):
             raise ValueError(f"{len(classes)} class names for {bundle.arch.classes} classes")
-        if missing := {"weights.safetensors", *(entry.file for entry in bundle.runtimes)} - files.keys():
+        needed = {"weights.safetensors"}.union(*([entry.file, *entry.more] for entry in bundle.runtimes))
+        if missing := needed - files.keys():
             raise ValueError(f"it lists no {sorted(missing)[0]}")
     except (LinnetError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path}: cannot be understood ({error}). {REMEDY}") from None
     for name, (size, sha256) in files.items():
         _check_file(folder, name, size, sha256)
     for entry in bundle.runtimes:
-        if not any(_proves(certificate, entry, files[entry.file][1]) for certificate in bundle.certificates):
+        if not any(_proves(certificate, entry, files) for certificate in bundle.certificates):
             raise ProofError(
                 f"{path}: {entry.file} has no certificate that it passed. Make it again with `linnet export`."
             )
@@ -106,10 +120,12 @@ def _check_file(folder: Path, name: str, size: int, sha256: str) -> None:
         raise WeightsError(f"{folder / name}: damaged or changed (not the bytes that {MANIFEST} lists). {REMEDY}")
 
 
-def _proves(certificate: dict[str, Any], runtime: Runtime, sha256: str) -> bool:
-    """Whether this certificate was given to this very file."""
-    said = (certificate.get("runtime"), certificate.get("precision"), certificate.get("sha256"))
-    return certificate.get("passed") is True and said == (runtime.runtime, runtime.precision, sha256)
+def _proves(certificate: dict[str, Any], runtime: Runtime, files: dict[str, tuple[int, str]]) -> bool:
+    """Whether this certificate was given to these very files."""
+    said = [certificate.get(name) for name in ("runtime", "precision", "sha256", "more")]
+    more = {name: files[name][1] for name in runtime.more} or None
+    true = [runtime.runtime, runtime.precision, files[runtime.file][1], more]
+    return certificate.get("passed") is True and said == true
 
 
 @contextmanager

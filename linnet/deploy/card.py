@@ -9,11 +9,13 @@ from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
 from ..evaluation.label_metrics import SeveralMetrics
 from ..evaluation.metrics import Metrics
+from .bundle import Runtime
+from .runtime.known import RUNTIMES, way
 
 CARD = """\
 # {name}
 
-{arch} that {does} from {image} x {image} pixels: {parameters:,} parameters, {size} as ONNX.
+{arch} that {does} from {image} x {image} pixels: {parameters:,} parameters, {size} for {title}.
 Made with [Linnet](https://github.com/linnet-vision/linnet).
 
 ## How good it is
@@ -28,14 +30,13 @@ on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under {p90:.
 
 With Python 3.10 or newer:
 
-    pip install numpy pillow onnxruntime
+    pip install numpy pillow {package}
     python predict.py photo.jpg more-photos/ --top 3
 
 In Python: `from predict import Classifier; Classifier("FOLDER").predict("photo.jpg")`. With Linnet installed:
 `linnet predict FOLDER photo.jpg`, and `linnet.read_model("FOLDER")` for the PyTorch weights. In any other program:
-`model.onnx` takes `images`, float32 [B, 3, {image}, {image}], and gives `logits`, float32 [B, {n_classes}], in the order of
-the classes above. An image is made so: {preprocess}.
-
+{uses}in the order of the classes above. An image is made so: {preprocess}.
+{table}
 ## What it learnt from
 
 {data}
@@ -60,12 +61,18 @@ def model_card(
     preprocess: Preprocess,
     parameters: int,
     metrics: Metrics | SeveralMetrics,
-    certificate: Mapping[str, Any],
+    certificates: Sequence[Mapping[str, Any]],
+    runtimes: Sequence[Runtime],
     drop: str,
     counts: Mapping[str, Mapping[str, int]],
     facts: Mapping[str, Any],
 ) -> str:
-    """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown."""
+    """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown.
+
+    The figures are those of the first of `runtimes`, whose `certificates` come in the same order.
+    """
+    certificate, known = certificates[0], RUNTIMES[runtimes[0].runtime]
+    inside = runtimes[0].input == "uint8"
     latency = certificate["latency"]
     split = certificate["images"]["split"]
     on = f"{metrics.n:,} {split} photos" + (
@@ -79,9 +86,12 @@ def model_card(
     return CARD.format(
         name=name,
         arch=arch.name,
-        n_classes=len(classes),
         image=preprocess.image,
         parameters=parameters,
+        title=known.title,
+        package=known.package,
+        uses=uses(runtimes, preprocess.image, len(classes)),
+        table=table(runtimes, certificates),
         size=f"{certificate['size_bytes'] / 1e6:.1f} MB",
         does=f"tells {len(classes)} classes apart"
         if one_label
@@ -97,7 +107,7 @@ def model_card(
         p90=latency["p90_ms"],
         threads=latency["threads"],
         processor=certificate["machine"]["processor"],
-        preprocess=preparation(preprocess),
+        preprocess=preparation(preprocess, inside=inside),
         data=learnt_from(counts),
         licence=licence(facts),
         absent=f"Measured on fewer than 10 photos, so hardly known: {', '.join(few)}."
@@ -157,8 +167,31 @@ def plain(text: str) -> str:
     return one_line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
-def preparation(p: Preprocess) -> str:
-    """How pixels become numbers, in words."""
+def uses(runtimes: Sequence[Runtime], image: int, classes: int) -> str:
+    """What each file takes and gives."""
+    lines = dict.fromkeys(
+        f"`{one.file}` takes `images`, {one.input} {RUNTIMES[one.runtime].shape(image, one.input)}, and gives `logits`,"
+        f" float32 [{RUNTIMES[one.runtime].batch}, {classes}],\n"
+        for one in runtimes
+    )
+    return "".join(lines)
+
+
+def table(runtimes: Sequence[Runtime], certificates: Sequence[Mapping[str, Any]]) -> str:
+    """Of several runtimes, what each weighs and how fast it was; of a single one nothing, since it is said above."""
+    if len(runtimes) < 2:
+        return ""
+    rows = [
+        f"| {RUNTIMES[one.runtime].title} | {one.precision} | {said['size_bytes'] / 1e6:.1f} MB |"
+        f" {said['latency']['median_ms']:.1f} ms | `--runtime {way(one.runtime, one.precision)}` |"
+        for one, said in zip(runtimes, certificates, strict=True)
+    ]
+    head = ["| runtime | precision | size | one photo | with predict.py |", "|---|---|---:|---:|---|"]
+    return "\n".join(["", *head, *rows, ""])
+
+
+def preparation(p: Preprocess, *, inside: bool = False) -> str:
+    """How pixels become numbers, in words; without the normalisation where that is `inside` the model."""
     size = (
         f"the short side brought to {p.resize} pixels ({p.interpolation}), the middle {p.image} x {p.image} cut out"
         if p.mode == "crop"
@@ -166,6 +199,8 @@ def preparation(p: Preprocess) -> str:
     )
     turned = "turned upright by EXIF, " if p.upright else ""
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (p.mean, p.std))
+    if inside:
+        return f"{turned}{size}, RGB, as whole numbers from 0 to 255"
     return f"{turned}{size}, {p.channels}, divided by 255, less ({mean}), divided by ({std})"
 
 

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,10 +25,11 @@ from ..evaluation.intervals import Drop, paired_drop
 from ..evaluation.label_metrics import SeveralMetrics, measure_several
 from ..evaluation.metrics import Metrics, measure
 from ..nn.net import Net
+from .runtime.known import Run
 
 BATCH = 32
-PACKAGES = ("linnet-vision", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "pillow")
-Run = Callable[[np.ndarray], np.ndarray]
+PACKAGES = ("linnet-vision", "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "litert-torch", "ai-edge-litert")
+PACKAGES += ("executorch", "numpy", "pillow")
 RowOutputs = Callable[[bytes, Sequence[str], np.ndarray], Mapping[str, np.ndarray]]
 
 
@@ -50,7 +51,11 @@ class Tolerance:
 
 # fp32: rounding gives 1e-6 to 1e-4 of the spread in networks of up to 300 layers, a real mistake 1e-2 and more. With
 # fewer than a thousand photos an agreement of 99.9 % means every one.
-TOLERANCES = {"fp32": Tolerance(logit_difference=1e-3, rounding=1e-5, agreement=0.999)}
+# bf16 keeps 8 bits of each number: each product is off by up to 0.4 %, and a network multiplies many times.
+TOLERANCES = {
+    "fp32": Tolerance(logit_difference=1e-3, rounding=1e-5, agreement=0.999),
+    "bf16": Tolerance(logit_difference=0.2, rounding=1e-2, agreement=0.98),
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class Candidate:
     run: Run
     threads: int
     row_outputs: RowOutputs | None = None  # what comes out of each row inside, where the runtime can show it
+    more: Mapping[str, bytes] = field(default_factory=dict)  # the files that belong to it, by name
+    uint8: bool = False  # it takes pixels: the normalisation is inside
 
 
 @dataclass(frozen=True)
@@ -93,16 +100,17 @@ def prove(
     Raises: ProofError when it is outside its tolerance, naming the rows that went wrong; DataError without photos.
     """
     said, answered, labels, kept, bad = [], [], [], [], []
-    first = np.empty(0, np.float32)
+    first = given = np.empty(0, np.float32)  # as the network and as the candidate take them
     net.eval()
     with torch.inference_mode():
         for batch in eval_batches(photos, preprocess, batch=BATCH, workers=workers if len(photos) > BATCH else 0):
             bad += batch.bad
             if len(batch.index):
                 images = preprocess.normalise(batch.images.numpy())
-                first = images if not len(first) else first
+                asked = batch.images.numpy() if candidate.uint8 else images
+                first, given = (first, given) if len(first) else (images, asked)
                 said.append(net(torch.from_numpy(images)).numpy())
-                answered.append(candidate.run(images))
+                answered.append(candidate.run(asked))
                 labels.append(batch.labels.numpy())
                 kept += batch.index.tolist()
             if progress:
@@ -114,7 +122,7 @@ def prove(
     a, b, true = np.concatenate(said), np.concatenate(answered), np.concatenate(labels)
     found, tolerance = compare(a, b, several=true.ndim == 2), TOLERANCES[candidate.precision]
     if not found.within(tolerance):
-        worst = worst_rows(net, candidate, first[:4], tolerance.logit_difference)
+        worst = worst_rows(net, candidate, first[:4], given[:4], tolerance.logit_difference)
         raise ProofError(
             f"{candidate.runtime} {candidate.precision} does not answer as the network does, so it is not in the bundle:"
             f" logits differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
@@ -127,13 +135,15 @@ def prove(
     figures = measure_several if true.ndim == 2 else measure
     network, other = figures(a, true), figures(b, true)
     drop = paired_drop(right(a, true), right(b, true))
-    took = latency(candidate.run, first[:1])
+    took = latency(candidate.run, given[:1])
+    more = {name: hashlib.sha256(data).hexdigest() for name, data in candidate.more.items()}
     certificate = {
         "runtime": candidate.runtime,
         "precision": candidate.precision,
         "passed": True,
         "sha256": hashlib.sha256(candidate.model).hexdigest(),
-        "size_bytes": len(candidate.model),
+        **({"more": more} if more else {}),
+        "size_bytes": len(candidate.model) + sum(map(len, candidate.more.values())),
         "images": {
             "split": split,
             "n": len(kept),
@@ -209,12 +219,15 @@ def compare(a: np.ndarray, b: np.ndarray, *, several: bool = False) -> Compariso
     return Comparison(float(np.abs(a - b).max()), spread, largest, same)
 
 
-def worst_rows(net: Net, candidate: Candidate, images: np.ndarray, allowed: float) -> str:
-    """A sentence: the first row of the table whose output is off, and the row that is furthest off."""
+def worst_rows(net: Net, candidate: Candidate, images: np.ndarray, given: np.ndarray, allowed: float) -> str:
+    """A sentence: the first row of the table whose output is off, and the row that is furthest off.
+
+    `images` are as the network takes them, `given` the same as the candidate does.
+    """
     if candidate.row_outputs is None:
         return ""
     try:
-        inside = candidate.row_outputs(candidate.model, net.arch.row_names, images)
+        inside = candidate.row_outputs(candidate.model, net.arch.row_names, given)
     except Exception:  # a broken model may not even run so; the error that matters is being raised already
         return ""
     seen: dict[str, np.ndarray] = {}

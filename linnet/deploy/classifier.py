@@ -1,6 +1,6 @@
 """A bundle in use: pictures in, classes with their probabilities out; and the command line of the bundle's `predict.py`.
 
-Standard library, numpy, Pillow and one runtime: the text of this file is copied into every bundle's `predict.py`, so
+Standard library, numpy, Pillow and the package of one runtime: the text of this file is copied into every bundle's `predict.py`, so
 that a bundle answers the same with Linnet and without.
 """
 
@@ -20,7 +20,8 @@ from ..data.image import NAMES, BadImage, Limits, Source, shown_name
 from ..data.preprocess import Preprocess
 from ..errors import DataError, LinnetError, SettingError, WeightsError
 from .manifest import MANIFEST, REMEDY, read_file, read_manifest
-from .runtime.onnx import load
+from .runtime.known import RUNTIMES, Run, is_here, way
+from .runtime.opening import open_model
 
 BATCH = 16  # pictures at a time when there are many
 
@@ -55,24 +56,28 @@ class Classifier:
     Raises: WeightsError for a bundle that is damaged, SettingError when its runtime is not installed.
     """
 
-    def __init__(self, folder: str | os.PathLike, *, threads: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self, folder: str | os.PathLike, *, threads: int = 0, limits: Limits | None = None, runtime: str = ""
+    ) -> None:
         folder = Path(folder)
         facts = read_manifest(folder)
         try:
             self.name, self.classes = str(facts["name"]), tuple(facts["classes"])
             self.several = {"one": False, "several": True}[facts.get("labels", "one")]  # older bundles do not say it
             self.preprocess = Preprocess.from_json(facts["preprocess"])
-            file = next((entry["file"] for entry in facts["runtimes"] if entry["runtime"] == "onnx"), "")
+            ways = {way(entry["runtime"], entry["precision"]): entry for entry in facts["runtimes"]}
         except (LinnetError, KeyError, TypeError) as error:
             raise WeightsError(f"{folder / MANIFEST}: cannot be understood ({error}). {REMEDY}") from None
-        if not file:
-            raise SettingError(f"{folder}: has no ONNX model. Make one with: linnet export RUN --to onnx")
         self.limits = limits or Limits()
-        self.run = load(read_file(folder, file, facts), threads=threads)
+        self.runtime = chosen_way(folder, list(ways), runtime)
+        entry = ways[self.runtime]
+        self.uint8 = entry.get("input") == "uint8"  # then the normalisation is inside the model
+        files = [read_file(folder, file, facts) for file in (entry["file"], *entry.get("more", ()))]
+        self.run: Run = open_model(entry["runtime"], entry["precision"], files, threads=threads)
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 [B, image, image, 3], as `self.preprocess.read` gives them, to float32 [B, classes]."""
-        return self.run(self.preprocess.normalise(pixels))
+        return self.run(pixels if self.uint8 else self.preprocess.normalise(pixels))
 
     def predict(self, picture: Source, *, top: int = 5) -> Prediction:
         """The likeliest classes of one file, or of its bytes.
@@ -111,6 +116,28 @@ class Classifier:
             shares, labels = np.exp(logits - logits.max()), None
             shares /= shares.sum()
         return Prediction(path, tuple((self.classes[c], float(shares[c])) for c in order[:top]), labels=labels)
+
+
+def chosen_way(folder: Path, ways: Sequence[str], wanted: str) -> str:
+    """The one of a bundle's runtimes that is `wanted`, or the first whose package is installed.
+
+    Raises: SettingError for one that the bundle does not have, and where no package is installed.
+    """
+    if wanted and wanted not in ways:
+        raise SettingError(
+            f"{folder}: has no runtime {wanted!r}, only {', '.join(ways)}. Make a bundle that has it:"
+            f" linnet export RUN --to {wanted}"
+        )
+    if wanted:
+        return wanted
+    known = {name: RUNTIMES[name.partition("-")[0]] for name in ways if name.partition("-")[0] in RUNTIMES}
+    if here := next((name for name in known if is_here(known[name].module)), ""):
+        return here
+    first = next(iter(known.values()), RUNTIMES["onnx"])
+    raise SettingError(
+        f"{folder}: none of its runtimes is installed here ({', '.join(ways)}). Install one with:"
+        f" pip install {first.package}"
+    )
 
 
 def picture_files(paths: Sequence[str | os.PathLike]) -> list[Path]:
@@ -167,12 +194,13 @@ def main(tokens: Sequence[str] | None = None, *, folder: str | os.PathLike = "")
     parser.add_argument("images", nargs="+", help="picture files, or folders of them")
     parser.add_argument("--top", type=int, default=5, help="how many classes to show (default: 5)")
     parser.add_argument("--threads", type=int, default=0, help="threads to compute with (default: one per core)")
+    parser.add_argument("--runtime", default="", help="what to compute with (default: the first that is installed)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(tokens)
     if given.top < 1 or given.threads < 0:
         parser.error("--top takes 1 or more, --threads 0 or more")
     try:
-        classifier = Classifier(folder or Path(__file__).resolve().parent, threads=given.threads)
+        classifier = Classifier(folder or Path(__file__).resolve().parent, threads=given.threads, runtime=given.runtime)
         found = list(classifier.predict_all(picture_files(given.images), top=given.top))
     except LinnetError as error:
         print(f"predict.py: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,23 @@ if TYPE_CHECKING:
     from ..weights.model import Model
     from .bundle import Bundle
 
-# What `to` may name: its module under deploy/runtime, its file in the bundle, its precision.
-RUNTIMES = {"onnx": ("onnx", "model.onnx", "fp32")}
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle that was made, with its runtimes. `errors` say what was asked for too, but failed its proof."""
+
+    folder: Path
+    runtimes: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"bundle": str(self.folder), "runtimes": list(self.runtimes), "errors": list(self.errors)}
 
 
 def export(
@@ -25,18 +41,20 @@ def export(
     most: int = 1000,
     threads: int = 0,
     workers: int = 2,
-) -> Path:
+    uint8: bool = False,
+) -> Exported:
     """Make a bundle of a trained model: files that run without PyTorch, each proven on photos it has not learnt from.
 
     Args:
         run: A run's folder, or a model's .safetensors file.
-        to: Runtimes to make files for: onnx.
+        to: Runtimes to make files for: onnx, openvino, openvino-bf16. One that fails its proof is left out.
         out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.
         photos: The photos to prove it on; none takes those of the run.
         split: Which of these photos; where there are no test photos, validation is taken.
         most: Compare at most so many photos, chosen by their content.
         threads: Threads for the measured time; 0 means one per core.
         workers: Processes that decode photos; 0 decodes in this one.
+        uint8: Put the normalisation into the files, which then take the pixels themselves, [B, H, W, 3] in RGB.
     """
     from ..data.source import find_photos
     from ..errors import SettingError
@@ -44,6 +62,8 @@ def export(
     from ..weights.model import read_model
     from .bundle import SUFFIX, check_name, free_place
     from .manifest import MANIFEST
+    from .proven import check_runtimes
+    from .runtime.known import way
 
     check_runtimes(to)
     run = Path(run)
@@ -66,9 +86,10 @@ def export(
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(
         model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
-        trained_on=trained_on, counts=counts,
+        trained_on=trained_on, counts=counts, uint8=uint8,
     )  # fmt: skip
-    return bundle.folder
+    made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
+    return Exported(bundle.folder, made, tuple(bundle.facts.get("failed", ())))
 
 
 def export_model(
@@ -84,24 +105,25 @@ def export_model(
     workers: int = 2,
     trained_on: frozenset[str] = frozenset(),
     counts: Mapping[str, Mapping[str, int]] | None = None,
+    uint8: bool = False,
 ) -> Bundle:
     """`export` for a Model and Photos at hand: writes the bundle `folder`, whole or not at all.
 
     `trained_on`: digests of photos that the model has learnt from; these prove nothing and are left out.
-    Raises: ProofError when a runtime does not answer as the network does, SettingError when `folder` is taken.
+    A runtime that does not answer as the network does is left out, and why stands in bundle.json as "failed".
+    Raises: ProofError when none is left, SettingError when `folder` is taken or a runtime is not installed.
     """
     from dataclasses import replace
-    from importlib import import_module
 
-    from ..evaluation.evaluate import shown_progress
     from ..evaluation.several import check_form
     from ..files import write_text
     from ..weights.model import write_model
     from .bundle import new_bundle, read_bundle, seal
     from .card import model_card
-    from .certificate import Candidate, prove, versions
+    from .certificate import versions
     from .predict_source import predict_source
-    from .runtime.onnx import usable_cores
+    from .proven import check_runtimes, proven_files
+    from .runtime.known import usable_cores
 
     check_runtimes(to)
     check_form(model, photos)
@@ -111,26 +133,11 @@ def export_model(
     facts = without_places(model.facts)
     with new_bundle(folder) as place:
         write_model(place / "weights.safetensors", replace(model, facts=facts))
-        proofs = []
-        for runtime in dict.fromkeys(to):
-            module_name, file, precision = RUNTIMES[runtime]
-            module = import_module(f".runtime.{module_name}", __package__)
-            module.convert(net, model.preprocess, place / file)
-            data = (place / file).read_bytes()
-            candidate = Candidate(
-                runtime,
-                precision,
-                data,
-                module.load(data, threads=threads),
-                threads,
-                getattr(module, "row_outputs", None),
-            )
-            with shown_progress(len(chosen), f"proving {runtime}") as progress:
-                proofs.append(
-                    prove(net, candidate, chosen, model.preprocess, root=photos.root, split=split, workers=workers,
-                          progress=progress)
-                )  # fmt: skip
-        first = proofs[0]
+        proven = proven_files(
+            net, model.preprocess, to, place, photos=chosen, root=photos.root, split=split, threads=threads,
+            workers=workers, uint8=uint8,
+        )  # fmt: skip
+        first = proven.proofs[0]
         found = versions()
         write_text(place / "predict.py", predict_source(found.get("linnet-vision", "(version unknown)")))
         card = model_card(
@@ -140,7 +147,8 @@ def export_model(
             preprocess=model.preprocess,
             parameters=sum(p.numel() for p in net.parameters()),
             metrics=first.runtime,
-            certificate=first.certificate,
+            certificates=[proof.certificate for proof in proven.proofs],
+            runtimes=proven.runtimes,
             drop=str(first.drop),
             counts=counts or {},
             facts=facts,
@@ -155,11 +163,9 @@ def export_model(
                 "classes": list(model.classes),
                 "preprocess": model.preprocess.to_json(),
                 "metrics": {"split": split, **first.runtime.to_json()},
-                "runtimes": [
-                    {"runtime": runtime, "precision": RUNTIMES[runtime][2], "file": RUNTIMES[runtime][1]}
-                    for runtime in dict.fromkeys(to)
-                ],
-                "certificates": [proof.certificate for proof in proofs],
+                "runtimes": [runtime.to_json() for runtime in proven.runtimes],
+                "certificates": [proof.certificate for proof in proven.proofs],
+                **({"failed": list(proven.failures)} if proven.failures else {}),
                 "images": {"split": split, "names": list(first.names)},
                 "licence": facts.get("licence"),
                 "facts": facts,
@@ -167,18 +173,6 @@ def export_model(
             },
         )
     return read_bundle(folder)
-
-
-def check_runtimes(to: Sequence[str]) -> None:
-    from ..errors import SettingError, did_you_mean
-
-    for runtime in [to] if isinstance(to, str) else to:
-        if runtime not in RUNTIMES:
-            raise SettingError(
-                f"There is no runtime {runtime!r}; allowed: {', '.join(RUNTIMES)}.{did_you_mean(runtime, RUNTIMES)}"
-            )
-    if not to or isinstance(to, str):
-        raise SettingError(f'to is {to!r}; give a list of runtimes, such as ("onnx",).')
 
 
 def proof_photos(

@@ -42,14 +42,17 @@ class Predictions:
         return [one.to_json() for one in self.predictions]
 
 
-def predict(bundle: Path, images: list[Path], *, top: int = 5, threads: int = 0) -> Predictions:
-    """Classify pictures with a bundle's ONNX model.
+def predict(
+    bundle: Path, images: list[Path], *, top: int = 5, threads: int = 0, runtime: str | None = None
+) -> Predictions:
+    """Classify pictures with a bundle.
 
     Args:
         bundle: The bundle's folder, NAME.linnet.
         images: Picture files, or folders of them.
         top: How many classes to show for each.
         threads: Threads to compute with; 0 means one per core.
+        runtime: Which of the bundle's runtimes to use; none takes the first that is installed.
     """
     from ..errors import DataError, SettingError
     from .bundle import read_bundle
@@ -62,7 +65,7 @@ def predict(bundle: Path, images: list[Path], *, top: int = 5, threads: int = 0)
         raise DataError("No pictures are given. Name files, or folders of them.")
     folder = bundle_in(Path(bundle))
     read_bundle(folder)
-    found = tuple(Classifier(folder, threads=threads).predict_all(files, top=top))
+    found = tuple(Classifier(folder, threads=threads, runtime=runtime or "").predict_all(files, top=top))
     if all(one.error for one in found):
         raise DataError(
             f"{found[0].path}: {found[0].error}" + (f" (none of {len(found)} can be read)" if found[1:] else "")

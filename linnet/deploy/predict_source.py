@@ -17,15 +17,17 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("data.image", ()),
     ("data.preprocess", ()),
     ("deploy.manifest", ()),
-    ("deploy.runtime.onnx",
-     ("Run", "MESSAGES", "EXTERNAL", "refuse_external_data", "read_varint", "load", "usable_cores")),
+    ("deploy.runtime.known", ()),
+    ("deploy.runtime.onnx", ("MESSAGES", "EXTERNAL", "refuse_external_data", "read_varint", "load_onnx")),
+    ("deploy.runtime.openvino", ("load_openvino",)),
+    ("deploy.runtime.opening", ()),
     ("deploy.classifier", ()),
 )  # fmt: skip
 
 HEAD = '''\
 """Classify pictures with the model that lies beside this file: python predict.py photo.jpg
 
-Needs Python 3.10 or newer, numpy, Pillow and onnxruntime; neither torch nor linnet.
+Needs Python 3.10 or newer, numpy, Pillow and the package of one runtime that bundle.json lists; not linnet.
 As a module: Classifier(FOLDER).predict("photo.jpg").
 Put together from the source of Linnet {version}, so that it prepares pictures exactly as they were in training.
 SPDX-License-Identifier: Apache-2.0

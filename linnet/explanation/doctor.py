@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..data.doctor import Diagnosis  # not for type checkers alone: the command line reads the signature
+# Not for type checkers alone: the command line reads the signature.
+from ..data.doctor import Diagnosis
+from ..deploy.runtime_check import RuntimeCheck
 
 
 def doctor(
-    photos: Path, *, model: Path | None = None, image: int | None = None, max_bad: float = 1.0, out: Path | None = None
-) -> Diagnosis:
-    """Say what is wrong with a folder of photos.
+    photos: Path | None = None,
+    *,
+    model: Path | None = None,
+    image: int | None = None,
+    max_bad: float = 1.0,
+    out: Path | None = None,
+    runtimes: bool = False,
+) -> Diagnosis | RuntimeCheck:
+    """Say what is wrong with a folder of photos, or which runtimes work here.
 
     Args:
         photos: The folder (or CSV of path,label) to look at; nothing in it is changed.
@@ -20,6 +28,7 @@ def doctor(
         max_bad: Fail when more than this share of the files is bad, or a class has no good file; 1 only reports.
         out: A new folder for doctor.html, doctor.json and, where look-alikes lie in two splits, photos.csv without them;
             or a file ending in .json for the JSON alone.
+        runtimes: Look at this machine instead: which runtimes are installed, and whether they answer as PyTorch does.
     """
     from dataclasses import replace
 
@@ -29,6 +38,12 @@ def doctor(
     from ..errors import SettingError
     from ..evaluation.progress import shown_looks
 
+    if runtimes == (photos is not None):
+        raise SettingError("doctor looks at photos or at this machine: give a folder of photos, or --runtimes.")
+    if photos is None:
+        from ..deploy.runtime_check import look_at_runtimes
+
+        return look_at_runtimes()
     if out is not None and Path(out).suffix.lower() == ".json" and os.path.lexists(out):
         raise SettingError(f"{out}: is there already, and nothing is overwritten. Give another name with --out.")
     if model is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from ..deploy.runtime.known import RUNTIMES
 from .folder import RunFolder
 from .section import Missing, Values
 from .text import NONE, finite, interval, milliseconds, number, percent, plain, shortened, size
@@ -32,7 +33,8 @@ def certificates(run: RunFolder) -> Values:
 
 
 def title(certificate: Mapping[str, Any]) -> str:
-    runtime = RUNTIMES.get(str(certificate.get("runtime")), certificate.get("runtime"))
+    known = RUNTIMES.get(str(certificate.get("runtime")))
+    runtime = known.title if known else certificate.get("runtime")
     return " ".join(shortened(part, 30) for part in (runtime, certificate.get("precision")) if part)
 
 
@@ -51,7 +53,6 @@ def verdict(certificate: Mapping[str, Any]) -> bool | None:
     return passed if isinstance(passed, bool) else None
 
 
-RUNTIMES = {"onnx": "ONNX Runtime"}
 TOGETHER = ("packages", "versions", "machine")  # one entry each, not one for every value in them
 STATED = ("runtime", "precision", "passed", "schema", "n", "images", "top1_agreement", "largest_logit_difference")
 STATED += ("label_agreement", "label_set_agreement")

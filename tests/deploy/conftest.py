@@ -90,7 +90,7 @@ def run(tmp_path_factory, photos):
 @pytest.fixture(scope="session")
 def sealed(run):
     """The bundle, made by the verb with its defaults. Not to be changed: see `bundle`."""
-    return export(run, workers=0)
+    return export(run, workers=0).folder
 
 
 @pytest.fixture
@@ -120,4 +120,4 @@ def several_run(tmp_path_factory, photos):
 
 @pytest.fixture(scope="session")
 def several_sealed(several_run):
-    return export(several_run, workers=0)
+    return export(several_run, workers=0).folder

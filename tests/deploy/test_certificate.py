@@ -22,7 +22,7 @@ from linnet.deploy.certificate import (
     set_digest,
     versions,
 )
-from linnet.deploy.runtime.onnx import load, row_outputs
+from linnet.deploy.runtime.onnx import load_onnx, row_outputs
 from linnet.errors import DataError, ProofError
 from linnet.evaluation.evaluate import photos_of
 from linnet.weights.model import read_model
@@ -34,7 +34,7 @@ def subject(sealed, photos):
     model = read_model(sealed)
     data = (sealed / "model.onnx").read_bytes()
     chosen = photos_of(find_photos(photos), "test", model.classes)
-    return model.net(), Candidate("onnx", "fp32", data, load(data, threads=1), 1, row_outputs), chosen, model.preprocess
+    return model.net(), Candidate("onnx", "fp32", data, load_onnx(data, threads=1), 1, row_outputs), chosen, model.preprocess
 
 
 def proof(subject, photos, **changes):
@@ -103,7 +103,7 @@ def test_the_error_names_the_rows(subject, photos):
         weight = next(w for w in model.graph.initializer if w.name == name)
         weight.raw_data = (onnx.numpy_helper.to_array(weight) * np.float32(1.3)).tobytes()
         data = model.SerializeToString()
-        return {"model": data, "run": load(data)}
+        return {"model": data, "run": load_onnx(data)}
 
     with pytest.raises(ProofError, match=r"goes wrong first in row stages\.5 .*worst is "):
         proof(subject, photos, **with_wrong("stages.5.0.expand.weight"))
@@ -164,6 +164,16 @@ def test_agreement(n, wrong, passes):
     assert compare(a, b).within(TOLERANCES["fp32"]) == passes
 
 
+def test_bfloat16_may_differ_more_but_not_as_a_mistake_does():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(200, 10)).astype(np.float32)
+    near = a + rng.normal(size=a.shape).astype(np.float32) * np.float32(0.003)
+    assert not compare(a, near).within(TOLERANCES["fp32"])
+    assert compare(a, near).within(TOLERANCES["bf16"])
+    assert not compare(a, a * np.float32(1.2)).within(TOLERANCES["bf16"])
+    assert not compare(a, a[:, ::-1]).within(TOLERANCES["bf16"])
+
+
 def test_latency_percentiles():
     import time
 
@@ -198,3 +208,14 @@ def test_each_of_several_labels_is_an_answer():
     assert right(a, np.array([2, 2])).tolist() == [True, True]
     broken = compare(a, np.full_like(a, np.nan), several=True)
     assert not broken.within(TOLERANCES["fp32"])
+
+
+def test_of_packed_pictures_it_says_to_what_they_were_resized(subject, photos, tmp_path):
+    from linnet.data.pack import pack
+
+    net, candidate, _, preprocess = subject
+    folder = pack(photos, image=24, out=tmp_path / "packed").folder
+    chosen = find_photos(folder).test
+    found = prove(net, candidate, chosen, preprocess, root=folder, split="test", workers=0)
+    assert found.certificate["images"]["packed"] == 24
+    assert "packed" not in proof(subject, photos).certificate["images"]

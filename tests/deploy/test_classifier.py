@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from linnet.data.image import BadImage, Limits
-from linnet.deploy.classifier import Classifier, Prediction, main, picture_files, prediction_lines
+from linnet.deploy.classifier import Classifier, Prediction, chosen_way, main, picture_files, prediction_lines
 from linnet.errors import DataError, SettingError, WeightsError
 from linnet.weights.model import read_model
 
@@ -101,6 +101,23 @@ def test_without_onnxruntime_it_says_what_to_install(sealed, monkeypatch):
         Classifier(sealed)
 
 
+def test_a_runtime_by_name(sealed, photos):
+    assert Classifier(sealed).runtime == Classifier(sealed, runtime="onnx").runtime == "onnx"
+    with pytest.raises(SettingError, match=r"has no runtime 'openvino', only onnx\. .*linnet export RUN --to openvino"):
+        Classifier(sealed, runtime="openvino")
+
+
+def test_the_first_runtime_that_is_installed_is_taken(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert chosen_way(tmp_path, ["openvino", "openvino-bf16", "onnx"], "") == "onnx"
+    assert chosen_way(tmp_path, ["abacus", "onnx"], "") == "onnx"  # one of a later Linnet
+    assert chosen_way(tmp_path, ["openvino", "onnx"], "openvino") == "openvino"  # its loader says what to install
+    with pytest.raises(SettingError, match=r"none of its runtimes is installed here \(openvino\)\. .*pip install openvino"):
+        chosen_way(tmp_path, ["openvino"], "")
+
+
 def test_lines_are_aligned(classifier, photos, tmp_path):
     found = list(classifier.predict_all([good(photos)[0], good(photos)[7], tmp_path / "x"], top=2))
     lines = prediction_lines(found)
@@ -125,6 +142,10 @@ def test_command_line(sealed, photos, tmp_path, capsys):
     assert "error" in value[1]
     assert text.err == f"predict.py: {tmp_path / 'x.jpg'}: there is no such file\n"
 
+    assert main([path, "--runtime", "onnx", "--top", "1"], folder=sealed) == 0
+    assert path in capsys.readouterr().out
+    assert main([path, "--runtime", "litert"], folder=sealed) == 1
+    assert "has no runtime 'litert', only onnx" in capsys.readouterr().err
     assert main([path], folder=tmp_path) == 1
     assert "not a bundle" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

@@ -46,7 +46,7 @@ def test_the_bundle_is_a_model_for_pytorch_too(sealed, run):
     assert one.arch == other.arch
     assert all(torch.equal(one.state[name], other.state[name]) for name in other.state)
     images = torch.randn(2, 3, 64, 64)
-    session = onnx_runtime.load((sealed / "model.onnx").read_bytes())
+    session = onnx_runtime.load_onnx((sealed / "model.onnx").read_bytes())
     with torch.no_grad():
         assert np.allclose(one.net()(images).numpy(), session(images.numpy()), atol=1e-4)
 
@@ -67,7 +67,7 @@ def test_a_wrong_export_is_no_bundle(run, sealed, tmp_path, monkeypatch):
     values = onnx.numpy_helper.to_array(weight).copy()
     values[0] *= 1.5
     weight.raw_data = values.tobytes()
-    monkeypatch.setattr(onnx_runtime, "exported", lambda net, image: model)
+    monkeypatch.setattr(onnx_runtime, "exported", lambda module, example: model)
     with pytest.raises(ProofError, match=r"onnx fp32 does not answer.*goes wrong first in row stages\.3"):
         export(run, out=tmp_path / "x.linnet", workers=0)
     assert list(tmp_path.iterdir()) == []
@@ -106,6 +106,15 @@ def test_without_photos_it_says_what_is_needed(run, tmp_path):
         export(alone)
     with pytest.raises(WeightsError):
         export(tmp_path / "nothing")
+
+
+def test_as_a_command(run, tmp_path, capsys):
+    """--to takes a list, and what was made comes as JSON."""
+    from linnet.cli import main
+
+    main(["export", str(run), "--to", "onnx", "onnx", "--out", str(tmp_path / "x.linnet"), "--workers", "0", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"bundle": str(tmp_path / "x.linnet"), "runtimes": ["onnx"], "errors": []}
 
 
 def test_proof_photos(photos):

@@ -43,6 +43,14 @@ def test_the_command_leaves_with_1_when_a_picture_is_missing_in_its_answer(seale
         assert out == alone.out
 
 
+def test_a_runtime_by_name(sealed, photos, capsys):
+    photo = str(photos / "test" / "waves" / "0.jpg")
+    main(["predict", str(sealed), photo, "--runtime", "onnx"])
+    assert photo in capsys.readouterr().out
+    with pytest.raises(SettingError, match="has no runtime 'openvino'"):
+        predict(sealed, [photo], runtime="openvino")
+
+
 def test_a_run_with_a_bundle_in_it(sealed, run, photos):
     assert len(predict(run, [photos / "test" / "waves" / "0.jpg"])) == 1
 

@@ -18,7 +18,7 @@ from linnet.deploy.predict import predict
 from linnet.deploy.predict_source import predict_source
 from linnet.errors import ProofError
 
-NEEDS = {"numpy", "PIL", "onnxruntime"}
+NEEDS = {"numpy", "PIL", "onnxruntime", "openvino"}  # of the runtimes any one
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,11 @@ def test_it_is_linnets_own_source(sealed):
     import inspect
 
     from linnet.data import image, preprocess
-    from linnet.deploy.runtime import onnx
+    from linnet.deploy.runtime import onnx, openvino
 
-    for part in (preprocess.Preprocess, image.open_image, image.read_size, onnx.refuse_external_data, onnx.load):
+    for part in (preprocess.Preprocess, image.open_image, image.read_size, onnx.refuse_external_data, onnx.load_onnx):
         assert inspect.getsource(part) in text
+    assert inspect.getsource(openvino.load_openvino) in text
     assert "import torch" not in text
     assert "def convert" not in text
 

@@ -10,7 +10,7 @@ import pytest
 
 from linnet.data.preprocess import Preprocess
 from linnet.data.source import find_photos
-from linnet.errors import DataError, LinnetError, WeightsError
+from linnet.errors import DataError, LinnetError, SettingError, WeightsError
 from linnet.explanation.doctor import doctor
 
 
@@ -109,3 +109,9 @@ def test_on_the_command_line_it_prints_the_findings(make_photos):
     assert done.returncode == 0, done.stderr
     assert "Nothing stands against training with these photos." in done.stdout
     assert "Diagnosis(" not in done.stdout
+
+
+def test_it_looks_at_photos_or_at_the_machine(make_photos):
+    for given in ({}, {"photos": make_photos({"cat": 5, "dog": 5}), "runtimes": True}):
+        with pytest.raises(SettingError, match="give a folder of photos, or --runtimes"):
+            doctor(**given)

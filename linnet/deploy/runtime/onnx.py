@@ -1,27 +1,26 @@
-"""ONNX Runtime: one .onnx file, float32 images [B, 3, H, W] in, logits [B, classes] out, any B.
+"""ONNX Runtime: one .onnx file, images [B, 3, H, W] in, logits [B, classes] out, any B.
 
-`load` and what stands above it need the standard library, numpy and onnxruntime alone: their text is copied into every
+`load_onnx` and what stands above it need the standard library, numpy and onnxruntime alone: their text is copied into every
 bundle's `predict.py`.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import ProofError, SettingError, WeightsError
+from .known import Run, not_here, usable_cores
 
 if TYPE_CHECKING:
     import onnx
+    from torch import Tensor, nn
 
     from ...data.preprocess import Preprocess
     from ...nn.net import Net
-
-Run = Callable[[np.ndarray], np.ndarray]  # float32 [B, 3, H, W] -> float32 [B, classes]
 
 # Where tensors can stand in an ONNX file: message -> field number -> the message in it (onnx.proto3).
 MESSAGES = {
@@ -90,7 +89,7 @@ def read_varint(data: bytes, place: int, end: int) -> tuple[int, int]:
     return 0, end + 1
 
 
-def load(model: bytes | Path, *, threads: int = 0) -> Run:
+def load_onnx(model: bytes | Path, *, threads: int = 0) -> Run:
     """The model as a function of images, on the CPU with so many threads (0: one for each core we may use).
 
     Raises: WeightsError for a file that is damaged, or that would read other files; SettingError without onnxruntime.
@@ -100,7 +99,7 @@ def load(model: bytes | Path, *, threads: int = 0) -> Run:
     try:
         import onnxruntime
     except ImportError:
-        raise SettingError("onnxruntime is not installed. Install it with: pip install onnxruntime") from None
+        raise not_here("onnx") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong comes as an exception; the rest is noise
     options.intra_op_num_threads = threads or usable_cores()
@@ -119,29 +118,27 @@ def load(model: bytes | Path, *, threads: int = 0) -> Run:
     return run
 
 
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 # -- below this line: making and examining the file, with torch and onnx --------------------------------------------------
 OPSET = 18  # what torch's exporter writes without a conversion; onnxruntime knows it since 1.14
 LARGEST = 2**31 - 2**20  # bytes: protobuf cannot hold 2 GiB, and we write one file
 
 
-def convert(net: Net, preprocess: Preprocess, path: Path) -> None:
+def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False) -> None:
     """Write `net` with its batch norms folded as one ONNX file: "images" [batch, 3, image, image] to "logits".
 
+    With `uint8` "images" are pixels [batch, image, image, 3], RGB, and the normalisation is inside.
     Nodes are named after the table's rows (stages.3.0.depthwise/Conv); nothing of this machine is in the file.
     Raises: ProofError when the file does not pass ONNX's own checker, SettingError for a network too large.
     """
     from ...files import written_whole
+    from ..graph import to_export
 
     size = sum(p.numel() * 4 for p in net.parameters())
     if size > LARGEST:
         raise SettingError(
             f"{net.arch.name} has {size:,} bytes of weights; one ONNX file holds 2 GiB. Take a smaller one."
         )
-    model = exported(net, preprocess.image)
+    model = exported(*to_export(net, preprocess, uint8=uint8))
     data = model.SerializeToString()
     refuse_external_data(data)
     with written_whole(path) as temporary:
@@ -149,18 +146,14 @@ def convert(net: Net, preprocess: Preprocess, path: Path) -> None:
         temporary.chmod(0o644)
 
 
-def exported(net: Net, image: int) -> onnx.ModelProto:
+def exported(module: nn.Module, example: Tensor) -> onnx.ModelProto:
+    """What `to_export` gives as ONNX. The example has two images: of one, exporting would take the number for a constant."""
     import logging
     import warnings
 
     import onnx
     import torch
 
-    from ...nn.fold import fold
-
-    folded = fold(net).float().cpu().to(memory_format=torch.contiguous_format)
-    # Two images: a dynamic size must not be 1 in the example, which exporting would take for a constant.
-    example = torch.zeros(2, net.in_chans, image, image)
     batch = torch.export.Dim("batch", min=1, max=2**16)
     noisy = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [log.level for log in noisy]
@@ -172,7 +165,7 @@ def exported(net: Net, image: int) -> onnx.ModelProto:
             for log in noisy:
                 log.setLevel(logging.ERROR)
             program = torch.onnx.export(
-                folded, (example,), dynamo=True, verbose=False, opset_version=OPSET, external_data=False,
+                module, (example,), dynamo=True, verbose=False, opset_version=OPSET, external_data=False,
                 input_names=["images"], output_names=["logits"], dynamic_shapes=({0: batch},),
             )  # fmt: skip
         finally:
@@ -194,7 +187,8 @@ def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
         notes = {note.key: note.value for note in node.metadata_props}
         # "['', 'stages', 'stages.0', 'stages.0.0', 'stages.0.0.depthwise', 'conv2d_1']": the last but one is the module.
         scopes = notes.get("pkg.torch.onnx.name_scopes", "[]").strip("[]").replace("'", "").split(", ")
-        name = f"{scopes[-2] if len(scopes) > 1 else 'net'}/{node.op_type}"
+        row = (scopes[-2] if len(scopes) > 1 else "").removeprefix("net.") or "net"  # inside Pixels the network is `net`
+        name = f"{row}/{node.op_type}"
         node.name = name if name not in taken else f"{name}_{len(taken)}"
         taken.add(node.name)
     for thing in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):

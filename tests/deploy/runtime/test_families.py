@@ -12,7 +12,9 @@ from interchange import randomise
 
 from linnet.arch.names import FAMILIES, find
 from linnet.arch.spec import Arch, Linear
-from linnet.deploy.runtime.onnx import exported, load
+from linnet.data.preprocess import Preprocess
+from linnet.deploy.graph import to_export
+from linnet.deploy.runtime.onnx import exported, load_onnx
 from linnet.nn.build import build
 
 # fmt: off
@@ -53,7 +55,8 @@ def test_onnx_answers_as_pytorch_does(family: str) -> None:
     name, width, image = MEMBERS[family]
     torch.manual_seed(0)
     net = randomise(build(small(name, width, image)))
-    run = load(exported(net, image).SerializeToString(), threads=1)  # type: ignore[arg-type]
+    model = exported(*to_export(net, Preprocess(image=image)))  # type: ignore[arg-type]
+    run = load_onnx(model.SerializeToString(), threads=1)  # type: ignore[arg-type]
     for batch in (1, 3):
         x = torch.randn(batch, 3, image, image)
         with torch.no_grad():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from linnet.deploy.runtime.onnx import OPSET, load, refuse_external_data, row_outputs
+from linnet.deploy.runtime.onnx import OPSET, load_onnx, refuse_external_data, row_outputs
 from linnet.errors import WeightsError
 from linnet.weights.model import read_model
 
@@ -74,7 +74,7 @@ def test_external_data_is_refused_before_the_runtime_sees_it(attacks, attack, pl
     }[place]()
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(WeightsError, match="takes numbers from another file"):
-        load(folder / "model.onnx")
+        load_onnx(folder / "model.onnx")
 
 
 def test_external_data_is_refused_in_every_message_that_can_hold_it():
@@ -139,14 +139,14 @@ def test_a_damaged_file_gives_one_typed_error_or_no_external_data(data):
 )
 def test_garbage(data):
     with pytest.raises(WeightsError, match="ONNX"):
-        load(data)
+        load_onnx(data)
 
 
 def test_what_the_runtime_does_not_take():
     model = tiny()
     model.graph.node[0].op_type = "NoSuchOperator"
     with pytest.raises(WeightsError, match="onnxruntime does not take the model"):
-        load(model.SerializeToString())
+        load_onnx(model.SerializeToString())
 
 
 def test_deep_nesting_is_no_recursion():
@@ -184,7 +184,7 @@ def test_the_file_of_a_network(sealed):
 def test_logits_equal_pytorch_for_any_batch(sealed, batch):
     net = read_model(sealed).net()
     images = torch.randn(batch, 3, 64, 64, generator=torch.Generator().manual_seed(batch))
-    logits = load(sealed / "model.onnx", threads=1)(images.numpy())
+    logits = load_onnx(sealed / "model.onnx", threads=1)(images.numpy())
     assert logits.dtype == np.float32
     with torch.no_grad():
         assert np.allclose(logits, net(images).numpy(), atol=1e-4, rtol=1e-4)
@@ -220,5 +220,5 @@ def test_tensorflow_padding_survives(tmp_path):
         expected = net(images).numpy()
         same = net.stem[0][0].same
     assert same
-    assert np.abs(load(tmp_path / "model.onnx")(images.numpy()) - expected).max() < 1e-4 * expected.std()
+    assert np.abs(load_onnx(tmp_path / "model.onnx")(images.numpy()) - expected).max() < 1e-4 * expected.std()
     assert not net.training

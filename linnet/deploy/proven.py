@@ -1,0 +1,111 @@
+"""The files of a bundle's runtimes: each is written, proven on photos, and taken away again where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from ..data.preprocess import Preprocess
+from ..data.source import Photo
+from ..errors import LinnetError, ProofError, SettingError
+from ..evaluation.progress import shown_progress
+from ..nn.net import Net
+from .bundle import Runtime
+from .certificate import Candidate, Proof, prove
+from .runtime.known import KnownRuntime, find_way, is_here, way
+from .runtime.opening import open_model
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The runtimes that passed, with their proofs, and a line for each that did not."""
+
+    runtimes: tuple[Runtime, ...]
+    proofs: tuple[Proof, ...]
+    failures: tuple[str, ...]
+
+
+def proven_files(
+    net: Net,
+    preprocess: Preprocess,
+    to: Sequence[str],
+    place: Path,
+    *,
+    photos: Sequence[Photo],
+    root: Path,
+    split: str,
+    threads: int,
+    workers: int,
+    uint8: bool = False,
+) -> Proven:
+    """Write the files of all runtimes that `to` names into `place`, and keep those that answer as `net` does.
+
+    Raises: ProofError when none does, SettingError for a runtime that cannot work on this machine.
+    """
+    passed: list[tuple[Runtime, Proof]] = []
+    failures = []
+    for name in dict.fromkeys(to):
+        known, precision = find_way(name)
+        runtime = Runtime(known.name, precision, known.files[0], known.files[1:], "uint8" if uint8 else "float32")
+        try:
+            if not (place / runtime.file).exists():  # two precisions may share a file
+                write_files(known, net, preprocess, place / runtime.file, uint8=uint8)
+            candidate = candidate_of(runtime, place, threads=threads)
+            with shown_progress(len(photos), f"proving {name}") as progress:
+                proof = prove(net, candidate, photos, preprocess, root=root, split=split, workers=workers,
+                              progress=progress)  # fmt: skip
+        except ProofError as error:
+            failures.append(str(error))
+        else:
+            passed.append((runtime, proof))
+        if runtime.file not in [one.file for one, _ in passed]:
+            remove(place, known.files)
+    if not passed:
+        raise ProofError("\n".join(failures))
+    return Proven(tuple(one for one, _ in passed), tuple(proof for _, proof in passed), tuple(failures))
+
+
+def remove(place: Path, files: Sequence[str]) -> None:
+    """Take files away, and the folder below `place` that they leave empty."""
+    for file in files:
+        (place / file).unlink(missing_ok=True)
+        folder = (place / file).parent
+        if folder != place and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_files(known: KnownRuntime, net: Net, preprocess: Preprocess, path: Path, *, uint8: bool) -> None:
+    """Raises: ProofError, in one line, for whatever the runtime's converter cannot do with this network."""
+    try:
+        import_module(f".runtime.{known.name}", __package__).convert(net, preprocess, path, uint8=uint8)
+    except LinnetError:
+        raise
+    except Exception as error:  # converters raise all kinds
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ProofError(
+            f"{known.title} cannot take {net.arch.name}, so it is not in the bundle ({why}). Take other runtimes."
+        ) from error
+
+
+def candidate_of(runtime: Runtime, place: Path, *, threads: int) -> Candidate:
+    files = {name: (place / name).read_bytes() for name in (runtime.file, *runtime.more)}
+    run = open_model(runtime.runtime, runtime.precision, list(files.values()), threads=threads)
+    inside = getattr(import_module(f".runtime.{runtime.runtime}", __package__), "row_outputs", None)
+    return Candidate(
+        runtime.runtime, runtime.precision, files.pop(runtime.file), run, threads, inside, more=files,
+        uint8=runtime.input == "uint8",
+    )  # fmt: skip
+
+
+def check_runtimes(to: Sequence[str]) -> None:
+    """Raises: SettingError for a runtime that is not known, or whose packages are missing, with the line to install them."""
+    if not to or isinstance(to, str):
+        raise SettingError(f'to is {to!r}; give a list of runtimes, such as ("onnx",).')
+    for known, precision in map(find_way, to):
+        if not (is_here(known.module) and is_here(known.maker)):
+            raise SettingError(
+                f"{known.title} is not installed, so nothing can be made for {way(known.name, precision)}. Install it"
+                f" with: {known.install}"
+            )

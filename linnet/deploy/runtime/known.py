@@ -1,0 +1,88 @@
+"""The runtimes that Linnet knows: their files in a bundle, and what to install for them.
+
+Standard library and numpy only: the text of this file is copied into every bundle's `predict.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from ...errors import SettingError, did_you_mean
+
+# Images to logits: float32 [B, 3, H, W], or the pixels uint8 [B, H, W, 3], to float32 [B, classes].
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class KnownRuntime:
+    """One runtime. Its `files` in a bundle begin with the one that a person opens; others belong to it."""
+
+    name: str
+    title: str
+    files: tuple[str, ...]
+    package: str  # what pip installs to run it
+    module: str  # which is then here
+    maker: str  # the module that writes its file
+    precisions: tuple[str, ...] = ("fp32",)
+    batch: str = "B"  # "B": any number of images at a time; "1": one
+    channels_last: bool = False  # float32 images are [B, H, W, 3] inside the file
+
+    @property
+    def install(self) -> str:
+        """The line that installs all that is needed to make its files and run them."""
+        return "pip install linnet-vision" if self.name == "onnx" else f'pip install "linnet-vision[{self.name}]"'
+
+    def shape(self, image: int, input: str) -> str:
+        """What the file takes, in words."""
+        last = self.channels_last or input == "uint8"
+        return f"[{self.batch}, {image}, {image}, 3]" if last else f"[{self.batch}, 3, {image}, {image}]"
+
+
+RUNTIMES = {
+    one.name: one
+    for one in (
+        KnownRuntime("onnx", "ONNX Runtime", ("model.onnx",), "onnxruntime", "onnxruntime", "onnxscript"),
+        KnownRuntime(
+            "openvino", "OpenVINO", ("openvino/model.xml", "openvino/model.bin"), "openvino", "openvino", "openvino",
+            ("fp32", "bf16"),
+        ),
+    )
+}  # fmt: skip
+
+
+def way(runtime: str, precision: str) -> str:
+    """The name of a runtime at a precision, as people write it: "openvino", "openvino-bf16"."""
+    return runtime if precision == "fp32" else f"{runtime}-{precision}"
+
+
+WAYS = {way(one.name, precision): (one, precision) for one in RUNTIMES.values() for precision in one.precisions}
+
+
+def find_way(name: str) -> tuple[KnownRuntime, str]:
+    """The runtime and the precision that "openvino-bf16" means.
+
+    Raises: SettingError for any other name.
+    """
+    if name not in WAYS:
+        raise SettingError(f"There is no runtime {name!r}; allowed: {', '.join(WAYS)}.{did_you_mean(name, WAYS)}")
+    return WAYS[name]
+
+
+def is_here(module: str) -> bool:
+    """Whether a module is installed. It is not imported: that takes seconds for some."""
+    return find_spec(module) is not None
+
+
+def not_here(runtime: str) -> SettingError:
+    """What to say where a runtime's package is missing."""
+    known = RUNTIMES[runtime]
+    return SettingError(f"{known.title} is not installed. Install it with: pip install {known.package}")
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

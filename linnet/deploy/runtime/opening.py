@@ -1,0 +1,22 @@
+"""Any runtime's files as a function of images. Copied into every bundle's `predict.py`, as are the loaders it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import SettingError
+from .known import Run
+from .onnx import load_onnx
+from .openvino import load_openvino
+
+
+def open_model(runtime: str, precision: str, files: Sequence[bytes], *, threads: int = 0) -> Run:
+    """The model as a function of images, from the bytes of its `files` in the order of KnownRuntime.files.
+
+    Raises: WeightsError for files that are damaged, SettingError for a runtime that is not known or not installed.
+    """
+    if runtime == "onnx":
+        return load_onnx(*files, threads=threads)
+    if runtime == "openvino":
+        return load_openvino(*files, precision=precision, threads=threads)
+    raise SettingError(f"This program does not know the runtime {runtime!r}. Make the bundle again with `linnet export`.")

@@ -1,0 +1,84 @@
+"""OpenVINO: openvino/model.xml with its numbers in model.bin; images [B, 3, H, W] in, logits [B, classes] out, any B.
+
+`load_openvino` needs the standard library, numpy and openvino alone: its text is copied into every bundle's `predict.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import SettingError, WeightsError
+from .known import Run, not_here, usable_cores
+
+if TYPE_CHECKING:
+    from ...data.preprocess import Preprocess
+    from ...nn.net import Net
+
+
+def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", threads: int = 0) -> Run:
+    """The model as a function of images, on the CPU with so many threads (0: one for each core we may use).
+
+    precision: "bf16" computes in bfloat16, which is what OpenVINO does of its own accord on processors that have it;
+    "fp32" is exact everywhere.
+    Raises: WeightsError for a file that is damaged; SettingError without openvino, or without bfloat16 where it is asked for.
+    """
+    # OpenVINO reports every import to its makers over the network unless this package, which does it, is missing.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError:
+        raise not_here("openvino") from None
+    core = openvino.Core()
+    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise SettingError("This processor does not compute in bfloat16. Take the runtime openvino.")
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads or usable_cores(),
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+    }
+    try:
+        # Given as bytes, so that what runs is what was checked.
+        compiled = core.compile_model(core.read_model(model, weights), "CPU", settings)
+        request = compiled.create_infer_request()
+    except Exception as error:  # its own exceptions share no parent of their own
+        raise WeightsError(
+            f"openvino does not take the model ({' '.join(str(error).split())[-160:]}). Export the bundle again."
+        ) from None
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return np.array(request.infer([np.ascontiguousarray(images)])[0])
+
+    return run
+
+
+# -- below this line: making the file, with torch and onnx ---------------------------------------------------------------
+
+
+def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False) -> None:
+    """Write `net` with its batch norms folded as `path` and, beside it, its numbers in the file of the same name with .bin.
+
+    Made from the ONNX model, so that both are the same graph with the same names; numbers stay float32.
+    Raises: SettingError without openvino, ProofError when the graph is not valid.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError:
+        raise not_here("openvino") from None
+    import tempfile
+
+    from ...files import written_whole
+    from ..graph import to_export
+    from .onnx import exported
+
+    model = openvino.Core().read_model(exported(*to_export(net, preprocess, uint8=uint8)).SerializeToString(), b"")
+    with tempfile.TemporaryDirectory() as folder:  # it writes two files; each then takes its place whole
+        openvino.save_model(model, f"{folder}/{path.name}", compress_to_fp16=False)
+        for end in (".bin", ".xml"):
+            with written_whole(path.with_suffix(end)) as temporary:
+                temporary.write_bytes((Path(folder) / path.name).with_suffix(end).read_bytes())
+                temporary.chmod(0o644)
