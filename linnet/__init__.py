@@ -68,14 +68,14 @@ if TYPE_CHECKING:
     from .deploy.predict import predict as predict
     from .errors import LinnetError as LinnetError
     from .evaluation.evaluate import evaluate as evaluate
-    from .explanation.doctor import doctor as doctor
     from .explanation.compare import compare as compare
+    from .explanation.doctor import doctor as doctor
     from .explanation.report import report as report
     from .explanation.watch import watch as watch
     from .nn.build import build as build
     from .pipeline import fit as fit
-    from .rehearsal import preview as preview
     from .recipes.book import list_recipes as list_recipes
+    from .rehearsal import preview as preview
     from .training.progressive import progressive as progressive
     from .training.recipe import Phase as Phase
     from .training.recipe import Recipe as Recipe

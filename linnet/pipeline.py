@@ -115,7 +115,9 @@ def fit(
     from .training.start import first_recipe
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingError("`linnet fit` runs in one process. Train in several with `linnet train`, then: fit --resume RUN.")
+        raise SettingError(
+            "`linnet fit` runs in one process. Train in several with `linnet train`, then: fit --resume RUN."
+        )
     began = time.monotonic()
     flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}

@@ -11,7 +11,9 @@ from linnet.cores import available_cores
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_only_the_cores_that_may_be_used_count() -> None:
-    code = "import os; from linnet.cores import available_cores; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"
+    code = (
+        "import os; from linnet.cores import available_cores; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])"
+    )
     done = subprocess.run([sys.executable, "-c", f"{code}; print(available_cores())"], capture_output=True, check=True)
     assert done.stdout.strip() == b"1"
 

@@ -24,6 +24,7 @@ from .policy import Policy, augmented
 from .shard import Packed
 
 Box = tuple[int, int, int, int]
+STILL = Jitter()
 GREY = (128, 128, 128)  # what moves into the picture when it is rotated, sheared or shifted; AutoAugment's code too
 ERASED_AREA = (0.02, 1 / 3)
 ERASED_RATIO = (0.3, 1 / 0.3)
@@ -60,7 +61,7 @@ class Augment:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.5
     policy: Policy = "none"
-    jitter: Jitter = Jitter()
+    jitter: Jitter = STILL
     erasing: float = 0.0
     cutout: float = 0.0
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"

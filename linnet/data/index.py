@@ -32,6 +32,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 SPLITS = ("train", "validation", "test")
 VERDICTS = ("ignored", "left out", "quarantined", "note")  # "problem" is for the photos at hand, see listing.Finding
 
+
 @dataclass(frozen=True)
 class Row:
     """One picture: where it lies, its places in the classes, split, and the digest and path of its original."""

@@ -83,6 +83,8 @@ def shown_below(path: str | Path, root: str | Path) -> str:
     except ValueError:  # another drive
         inside = os.fspath(path)
     return shown_name(inside.replace(os.sep, "/"))
+
+
 def list_photos(root: Path) -> Listing:
     """List a folder or a CSV file.
 

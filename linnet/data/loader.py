@@ -11,6 +11,7 @@ import functools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Read = Callable[[str | Packed, int], np.ndarray]
 ORDER = 2**63 - 1  # the "sample" whose random numbers shuffle an epoch; no split is that large
 
+LOOK = 2.0  # seconds until a dead worker is noticed, when its batch is waited for
 STALL = (
     120.0  # seconds without an answer, beside a tenth for each photo of a batch, after which a worker counts as dead
 )
@@ -262,7 +264,7 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
             if iterator is None:  # processes that cannot be started are an OSError
                 iterator, wait = started(photos, parts[done:], workers), patience(parts)
             with ended_after(1.1 * wait, getattr(iterator, "_workers", ())):
-                batch = next(iterator)
+                batch = awaited(iterator, wait)
         except (RuntimeError, OSError, EOFError) as error:
             # torch says "Caught ..." of what a worker's own code raised; the rest is about getting a batch from it.
             if workers == 0 or str(error).startswith("Caught"):
@@ -275,7 +277,11 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
                     ' happens again, lower "workers" in the run\'s recipe.json first; it cannot change the result.'
                     " (linnet evaluate: --workers 0.)"
                 ) from error
-            print(f"A loader worker died or could not start ({what}); all start anew at the same batch.", file=sys.stderr, flush=True)
+            print(
+                f"A loader worker died or could not start ({what}); all start anew at the same batch.",
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             done += 1
             yield batch
@@ -288,6 +294,18 @@ def delivered(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> I
 def patience(parts: Sequence[Part]) -> float:
     """Seconds to wait for one of these batches."""
     return STALL + max(len(part.samples) for part in parts) / 10
+
+
+def awaited(iterator: Iterator[Batch], seconds: float) -> Batch:
+    """The next batch. torch looks whether its workers are alive when its own timeout is over, so that is short, and
+    waiting goes on until `seconds` have gone by."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return next(iterator)
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader timed out") or time.monotonic() >= until:
+                raise
 
 
 @contextmanager
@@ -316,7 +334,7 @@ def started(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Ite
         sampler=(request(photos, *part) for part in parts),  # made when it is their turn
         collate_fn=unchanged,
         num_workers=workers,
-        timeout=patience(parts) if workers else 0,
+        timeout=LOOK if workers else 0,
         worker_init_fn=start_worker if workers else None,
         multiprocessing_context=worker_context() if workers else None,
         # Its default generator would take a number from torch's global stream at every epoch.

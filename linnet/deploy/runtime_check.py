@@ -88,7 +88,9 @@ def look_at(name: str, net: Any, preprocess: Any, images: Any, wanted: Any, plac
         return RuntimeState(name, "broken", found, str(error))
     off = float(np.abs(said - wanted).max() / np.abs(wanted).max()) if said.shape == wanted.shape else float("inf")
     if not off <= ALLOWED[precision]:
-        return RuntimeState(name, "broken", found, f"answers otherwise than PyTorch: off by {off:.2g} of the largest logit")
+        return RuntimeState(
+            name, "broken", found, f"answers otherwise than PyTorch: off by {off:.2g} of the largest logit"
+        )
     return RuntimeState(name, "works", found, f"works: off by {off:.0e} of the largest logit")
 
 

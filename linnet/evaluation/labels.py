@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..data.source import Photo, Photos
+
+
 def check_labels(
     model: Any, photos: Photos, *, name: str, trained_on: frozenset[str] = frozenset(), workers: int = 2
 ) -> LabelCheck:

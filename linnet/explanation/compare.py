@@ -246,6 +246,7 @@ def answers_of(
 
     return (answers(first, stored[0]), answers(second, stored[1])), found.root
 
+
 def photos_root(first: Path, second: Path, photos: Path | None) -> Path | None:
     """Where the photos are: as given, or as one of the two has recorded it and they still are."""
     from .folder import read_run

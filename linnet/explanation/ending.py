@@ -14,11 +14,7 @@ def average(run: RunFolder) -> Values:
     """Averaged against raw weights, both after the last epoch, on the validation photos."""
     raw = run.end.get("raw")
     last = run.epochs[-1].get("validation") if run.epochs else None
-    if (
-        not isinstance(raw, dict)
-        or not isinstance(last, dict)
-        or not (finite(score(raw)) and finite(score(last)))
-    ):
+    if not isinstance(raw, dict) or not isinstance(last, dict) or not (finite(score(raw)) and finite(score(last))):
         raise Missing(
             "Not compared: raw weights are measured once, when a run ends that has an average and validation photos."
         )

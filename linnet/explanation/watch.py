@@ -265,7 +265,6 @@ def _rows(phases: Sequence[Mapping[str, Any]]) -> list[int]:
     return ends
 
 
-
 def _batch(phase: Mapping[str, Any]) -> int:
     return int(phase.get("batch") or 1)
 

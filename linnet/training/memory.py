@@ -11,9 +11,7 @@ import torch
 
 from ..errors import TrainingError
 
-LESS = (
-    "Smaller images, a smaller network, or recompute=true in the recipe need less. The last checkpoint, if any, is good."
-)
+LESS = "Smaller images, a smaller network, or recompute=true in the recipe need less. The last checkpoint, if any, is good."
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of mallopt(3)
 LARGEST = 2**31 - 1
 

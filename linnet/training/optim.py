@@ -71,7 +71,9 @@ class ThawingSgd(torch.optim.SGD):
         for group in self.param_groups:
             for p in group["params"] if group["momentum"] else ():
                 if p.grad is not None and self.state[p].get("momentum_buffer") is None:
-                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)  # its first step gives the gradient, as torch's
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(
+                        p
+                    )  # its first step gives the gradient, as torch's
         super().step()
 
 

@@ -166,7 +166,7 @@ class Recipe(Checked):
         if self.sampling == "balanced" and self.repeats > 1:
             raise SettingError("recipe: repeats and balanced sampling both choose an epoch's photos. Leave one out.")
         small = min(phase.batch for phase in self.phases)
-        if 1 < self.repeats and small < 2 * self.repeats:
+        if self.repeats > 1 and small < 2 * self.repeats:
             raise SettingError(
                 f"recipe: repeats is {self.repeats} and a batch {small}: a photo's copies would stand side by side. Give"
                 f" batches of {2 * self.repeats} or more, or fewer repeats."

@@ -54,7 +54,9 @@ def test_where_the_user_made_it_the_later_split_keeps_its_own():
 
 def with_copies(photos: Photos) -> Photos:
     """The first photo of train and the first of test are there once more, under another name."""
-    again = [Photo(p.path.with_name(f"copy of {p.path.name}"), p.label, p.digest) for p in (photos.train[0], photos.test[0])]
+    again = [
+        Photo(p.path.with_name(f"copy of {p.path.name}"), p.label, p.digest) for p in (photos.train[0], photos.test[0])
+    ]
     return dataclasses.replace(photos, train=(*photos.train, again[0]), test=(*photos.test, again[1]))
 
 

@@ -233,8 +233,10 @@ def test_a_dead_worker_is_survived_at_the_same_batch(photos: list[Photo], capsys
     given = train_batches(photos * 20, AUGMENT, seed=1, epoch=2, batch=4, workers=2)
     found = [next(given) for _ in range(3)]
     shoot(signal.SIGKILL)
+    began = time.monotonic()
     assert same(found + list(given), expected)
     assert capsys.readouterr().err.count("A loader worker died") == 1
+    assert time.monotonic() - began < 30  # noticed at once, not when a worker that is alive would count as hung
 
 
 @pytest.mark.timeout(60)

@@ -69,7 +69,9 @@ def test_what_the_pack_left_out_does_not_count_against_it_again(make_photos, tmp
     shutil.copy(root / "train" / "cat" / "1.jpg", root / "train" / "cat" / "wrong name.png")
     folder = pack(root, image=16, out=tmp_path / "packed").folder
     diagnosis = examine(folder, max_bad=0)  # three of 18 files were bad, of which the pack holds none
-    assert {f.path for f in diagnosis.findings if f.verdict == "left out"} == {f"train/dog/bad{n}.jpg" for n in range(3)}
+    assert {f.path for f in diagnosis.findings if f.verdict == "left out"} == {
+        f"train/dog/bad{n}.jpg" for n in range(3)
+    }
     said = [(f.path, f.verdict, f.reason) for f in diagnosis.findings]
     assert len(said) == len(set(said)), "a note that every reading makes is not kept as well"
     assert any("it counts twice" in reason for _, _, reason in said)
@@ -173,7 +175,9 @@ def test_evaluation_leaves_out_a_picture_whose_bytes_have_changed(
     assert first.packed is not None
     shard = folder / "photos-00000.tar"
     whole = bytearray(shard.read_bytes())
-    whole[first.packed.offset + first.packed.size - 3] ^= 1  # of a JPEG the last bytes of its picture, which still decodes
+    whole[first.packed.offset + first.packed.size - 3] ^= (
+        1  # of a JPEG the last bytes of its picture, which still decodes
+    )
     shard.write_bytes(whole)
     photos = find_photos(folder, validation=0, test=0).train
     [batch] = eval_batches(photos, Preprocess(image=12), batch=100, workers=0)

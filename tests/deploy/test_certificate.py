@@ -34,7 +34,12 @@ def subject(sealed, photos):
     model = read_model(sealed)
     data = (sealed / "model.onnx").read_bytes()
     chosen = photos_of(find_photos(photos), "test", model.classes)
-    return model.net(), Candidate("onnx", "fp32", data, load_onnx(data, threads=1), 1, row_outputs), chosen, model.preprocess
+    return (
+        model.net(),
+        Candidate("onnx", "fp32", data, load_onnx(data, threads=1), 1, row_outputs),
+        chosen,
+        model.preprocess,
+    )
 
 
 def proof(subject, photos, **changes):

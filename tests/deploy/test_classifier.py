@@ -114,7 +114,9 @@ def test_the_first_runtime_that_is_installed_is_taken(tmp_path, monkeypatch):
     assert chosen_way(tmp_path, ["openvino", "openvino-bf16", "onnx"], "") == "onnx"
     assert chosen_way(tmp_path, ["abacus", "onnx"], "") == "onnx"  # one of a later Linnet
     assert chosen_way(tmp_path, ["openvino", "onnx"], "openvino") == "openvino"  # its loader says what to install
-    with pytest.raises(SettingError, match=r"none of its runtimes is installed here \(openvino\)\. .*pip install openvino"):
+    with pytest.raises(
+        SettingError, match=r"none of its runtimes is installed here \(openvino\)\. .*pip install openvino"
+    ):
         chosen_way(tmp_path, ["openvino"], "")
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from linnet.cli import main
 from linnet.deploy.runtime import onnx as onnx_runtime
-from linnet.deploy.runtime_check import RuntimeCheck, RuntimeState, look_at_runtimes
 from linnet.deploy.runtime.known import RUNTIMES, WAYS, is_here
+from linnet.deploy.runtime_check import RuntimeCheck, RuntimeState, look_at_runtimes
 
 
 @pytest.fixture

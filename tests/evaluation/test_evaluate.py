@@ -268,3 +268,15 @@ def test_a_folder_that_was_split_here_is_said_to_be(folder, run, tmp_path):
         shutil.copytree(folder / split, tmp_path / "two" / split)
     for root in (folder, tmp_path / "two"):
         assert "without a split" not in str(evaluate(run, root, workers=0).notes)
+
+
+def test_figures_of_packed_pictures_say_so(run, folder, tmp_path):
+    from linnet.data.pack import pack
+
+    found = evaluate(run, pack(folder, image=16, out=tmp_path / "packed").folder, workers=0)
+    assert found.to_json()["packed"] == 16
+    assert "resized to a short side of 16 pixels" in str(found)
+    plain = evaluate(run, folder, workers=0)
+    assert "packed" not in plain.to_json()
+    assert "resized" not in str(plain)
+    assert found.metrics.n == plain.metrics.n

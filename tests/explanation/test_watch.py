@@ -156,7 +156,7 @@ def test_photos_are_counted_not_labels(half_way):
     data = json.loads((half_way / "data.json").read_text())
     plain = standing_of(half_way).done
     data["files"] = {"train": [[f"{n}.jpg", [0, 1], f"{n:064x}"] for n in range(2445)]}
-    data["counts"]["train"] = {name: 2445 for name in data["counts"]["train"]}  # each has all labels
+    data["counts"]["train"] = dict.fromkeys(data["counts"]["train"], 2445)  # each has all labels
     (half_way / "data.json").write_text(json.dumps(data))
     assert standing_of(half_way).done == plain
 

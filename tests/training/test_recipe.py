@@ -173,7 +173,12 @@ def test_the_same_in_python():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"clip": math.inf}, {"clip": 2.5}, {"schedule": Constant(), "optimizer": Sgd()}, {"color_jitter": (0.4, 0.3, 0.2)}],
+    [
+        {"clip": math.inf},
+        {"clip": 2.5},
+        {"schedule": Constant(), "optimizer": Sgd()},
+        {"color_jitter": (0.4, 0.3, 0.2)},
+    ],
     ids=str,
 )
 def test_a_file_comes_back_equal(settings, tmp_path):

@@ -17,7 +17,10 @@ from linnet.training.recipe import Phase, Recipe
             lambda: Recipe(epohcs=1),
             "recipe: there is no setting 'epohcs'. Did you mean 'epochs', a setting of phase?",
         ),
-        (lambda: Sgd(qqq=1), "sgd: there is no setting 'qqq'. Allowed: kind, lr, momentum, nesterov, weight_decay, decayed."),
+        (
+            lambda: Sgd(qqq=1),
+            "sgd: there is no setting 'qqq'. Allowed: kind, lr, momentum, nesterov, weight_decay, decayed.",
+        ),
         (lambda: Phase(epochs=0), "phase: epochs is 0; allowed: greater than or equal to 1."),
         (lambda: Phase(epochs="3"), "phase: epochs is '3'; allowed: a valid integer."),
         (lambda: Sgd(lr=math.inf), "sgd: lr is inf; allowed: a finite number."),

@@ -140,6 +140,7 @@ def test_a_run_that_goes_on_looks_for_no_look_alikes(tiny_recipe, tiny_photos, t
     monkeypatch.setattr("linnet.data.near.find_alike", lambda _: pytest.fail("searched"))
     assert photos_of_run(tmp_path) == tiny_photos
 
+
 def test_looking_at_photos_shows_a_bar_in_a_terminal_and_nothing_in_a_pipe(tiny_photos, monkeypatch):
     seen = []
     for terminal in (True, False):

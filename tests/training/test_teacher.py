@@ -134,7 +134,9 @@ def test_a_teacher_is_another_one_with_other_classes_or_pictures(taught, tiny_ph
     others = [
         dataclasses.replace(one, classes=(one.classes[1], one.classes[0], one.classes[2])),
         dataclasses.replace(one, preprocess=dataclasses.replace(OWN, mean=(0.1, 0.2, 0.3))),
-        dataclasses.replace(one, arch=dataclasses.replace(one.arch, style=dataclasses.replace(one.arch.style, eps=0.1))),
+        dataclasses.replace(
+            one, arch=dataclasses.replace(one.arch, style=dataclasses.replace(one.arch.style, eps=0.1))
+        ),
     ]
     found = []
     for i, other in enumerate([one, *others]):

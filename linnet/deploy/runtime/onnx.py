@@ -187,7 +187,9 @@ def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
         notes = {note.key: note.value for note in node.metadata_props}
         # "['', 'stages', 'stages.0', 'stages.0.0', 'stages.0.0.depthwise', 'conv2d_1']": the last but one is the module.
         scopes = notes.get("pkg.torch.onnx.name_scopes", "[]").strip("[]").replace("'", "").split(", ")
-        row = (scopes[-2] if len(scopes) > 1 else "").removeprefix("net.") or "net"  # inside Pixels the network is `net`
+        row = (scopes[-2] if len(scopes) > 1 else "").removeprefix(
+            "net."
+        ) or "net"  # inside Pixels the network is `net`
         name = f"{row}/{node.op_type}"
         node.name = name if name not in taken else f"{name}_{len(taken)}"
         taken.add(node.name)

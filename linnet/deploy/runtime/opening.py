@@ -19,4 +19,6 @@ def open_model(runtime: str, precision: str, files: Sequence[bytes], *, threads:
         return load_onnx(*files, threads=threads)
     if runtime == "openvino":
         return load_openvino(*files, precision=precision, threads=threads)
-    raise SettingError(f"This program does not know the runtime {runtime!r}. Make the bundle again with `linnet export`.")
+    raise SettingError(
+        f"This program does not know the runtime {runtime!r}. Make the bundle again with `linnet export`."
+    )

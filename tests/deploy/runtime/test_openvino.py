@@ -60,7 +60,8 @@ def test_bfloat16_is_near_or_refused(model, files):
     try:
         run = load_openvino(*files, precision="bf16", threads=1)
     except SettingError as error:
-        assert "does not compute in bfloat16" in str(error)
+        if "does not compute in bfloat16" not in str(error):
+            raise
         return
     with torch.no_grad():
         wanted = model.net()(x).numpy()
