@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
 from difflib import SequenceMatcher, get_close_matches
@@ -37,7 +37,7 @@ class ProofError(LinnetError):
 
 
 @contextmanager
-def others_answer(limit: timedelta | None = None) -> Iterator[None]:
+def others_answer(limit: timedelta | None = None) -> Generator[None]:
     """For what several processes do together, each waiting for all: `limit` is how long, where that is known.
 
     Raises: TrainingError where another process is gone or does not answer in time.

@@ -67,7 +67,7 @@ def transformed(picture: Image.Image, name: str, amount: float, resample: Image.
         case "posterize":
             return ImageOps.posterize(picture, int(amount))
         case "solarize":
-            return ImageOps.solarize(picture, amount)
+            return ImageOps.solarize(picture, amount)  # pyright: ignore[reportArgumentType]  (a fraction is taken as it is)
         case "solarize_add":
             return picture.point([min(255, x + int(amount)) if x < 128 else x for x in range(256)] * 3)
         case "autocontrast":

@@ -105,8 +105,9 @@ class Comparison:
     def figures(self) -> list[tuple[str, str, str]]:
         """(what, A's, B's), of what is known of one of them at least."""
         a, b = self.first, self.second
+        accuracy_a, accuracy_b = map(percent, self.accuracies)
         return [
-            ("accuracy", *map(percent, self.accuracies)),
+            ("accuracy", accuracy_a, accuracy_b),
             *(
                 (name, said(first) if first is not None else "–", said(second) if second is not None else "–")
                 for name, said, first, second in (

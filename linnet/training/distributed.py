@@ -7,6 +7,9 @@ Gradients are summed up in one message after the backward pass, not by Distribut
 docs/decisions/0007-processes.md.
 """
 
+# pyright: reportPrivateImportUsage=false
+# (torch.distributed documents its stores, but does not list them)
+
 from __future__ import annotations
 
 import os

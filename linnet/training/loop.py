@@ -6,14 +6,14 @@ import contextlib
 import math
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 
 from ..data.mix import mix, smooth_targets, step_numbers
 from ..data.pack import remove_pack
 from ..data.source import Photos
-from ..nn.net import set_regularisation
+from ..nn.net import Net, set_regularisation
 from ..weights.model import Model, write_model
 from .batches import epoch_batches
 from .dead import dead_channels
@@ -147,7 +147,7 @@ def finish_epoch(r: Run, stop: StopRequest) -> None:
         validation_seconds=round(time.monotonic() - began, 2),
     )
     if last:
-        r.log.end(at.total, raw=raw, dead=dead_channels(r.ema.net))
+        r.log.end(at.total, raw=raw, dead=dead_channels(cast("Net", r.ema.net)))
     r.progress.say(describe_epoch(r, found))
     at.next_epoch()
     r.epoch_began = time.monotonic()
