@@ -264,7 +264,7 @@ def test_a_hung_worker_is_survived_too(
 
 def test_a_second_dead_worker_is_a_clear_error(photos: list[Photo]) -> None:
     given = train_batches(photos * 20, AUGMENT, seed=0, epoch=0, batch=4, workers=2)
-    with pytest.raises(DataError, match=r'worker died.*train --resume RUN.*lower "workers" in the run\'s recipe\.json'):  # noqa: PT012
+    with pytest.raises(DataError, match=r'worker died.*train --resume RUN.*lower "workers" in the run\'s recipe\.json'):
         _ = [shoot(signal.SIGKILL) for _ in given]  # those made before come through
 
 
