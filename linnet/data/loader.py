@@ -341,4 +341,27 @@ def started(photos: Sequence[Photo], parts: Sequence[Part], workers: int) -> Ite
         generator=torch.Generator().manual_seed(0),
     )
     with script_hidden():
-        return iter(loader)
+        iterator: Any = iter(loader)
+    if workers:
+        iterator._workers_done_event = Told(iterator._workers_done_event)
+    return iterator
+
+
+class Told:
+    """The event by which torch tells its workers to end, asked and set without waiting for its lock.
+
+    Each worker takes that lock again and again to look; one that is killed meanwhile never gives it back, and torch, which
+    looks too when it finds a worker dead, would wait for ever. Only this process sets the event, so it need not look.
+    """
+
+    def __init__(self, event: Any) -> None:
+        self.event, self.said = event, False
+
+    def is_set(self) -> bool:
+        return self.said
+
+    def set(self) -> None:
+        self.said = True
+        setting = threading.Thread(target=self.event.set, daemon=True)
+        setting.start()
+        setting.join(1.0)  # as a rule at once; workers that cannot hear it are killed

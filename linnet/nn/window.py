@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 Pair = tuple[int, int]  # down, across
 
@@ -206,7 +207,7 @@ def shared(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     kept: dict[tuple[object, ...], Tensor] = {}
 
     def get(*sizes: object) -> Tensor:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_in_torch_dispatch_mode():  # real tensors do not go with pretended ones
             return make(*sizes)
         found = kept.get(sizes)
         if found is None:

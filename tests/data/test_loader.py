@@ -19,7 +19,7 @@ from PIL import Image
 
 from linnet.data.augment import Augment, random_numbers
 from linnet.data.cuts import cuts
-from linnet.data.loader import Batch, epoch_order, eval_batches, repeated, train_batches
+from linnet.data.loader import Batch, Told, epoch_order, eval_batches, repeated, train_batches
 from linnet.data.preprocess import Preprocess
 from linnet.data.shard import Packed
 from linnet.errors import DataError, SettingError
@@ -237,6 +237,20 @@ def test_a_dead_worker_is_survived_at_the_same_batch(photos: list[Photo], capsys
     assert same(found + list(given), expected)
     assert capsys.readouterr().err.count("A loader worker died") == 1
     assert time.monotonic() - began < 30  # noticed at once, not when a worker that is alive would count as hung
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_died_with_the_lock_of_torchs_event_is_survived(
+    monkeypatch: pytest.MonkeyPatch, photos: list[Photo]
+) -> None:
+    made = []
+    monkeypatch.setattr("linnet.data.loader.Told", lambda event: made.append(Told(event)) or made[-1])
+    expected = taken(photos * 20)
+    given = train_batches(photos * 20, AUGMENT, seed=1, epoch=2, batch=4, workers=1)
+    found = [next(given)]
+    made[0].event._cond.acquire()  # as one that is killed while it looks leaves it
+    shoot(signal.SIGKILL)
+    assert same(found + list(given), expected)
 
 
 @pytest.mark.timeout(60)
