@@ -58,7 +58,7 @@ class TrainMemory:
         title = f"{self.arch.name} in training: {self.batch} photos of {self.image} pixels, {self.precision}"
         note = (
             f"At most {self.peak / MB:,.0f} MB of tensors at once; on a CPU about {self.resident / MB:,.0f} MB of the"
-            " process, which was measured to be a fifth more (gaps between blocks, kernels' own workspace)."
+            " process: a fifth more was measured, give or take as much (gaps between blocks, kernels' own workspace)."
         )
         return Sheet(title, ("row", "MB"), parts, ("most at once", f"{self.peak / MB:,.1f}"), note)
 
