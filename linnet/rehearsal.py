@@ -49,15 +49,15 @@ def preview(
 
     if not 1 <= pictures <= 100:
         raise SettingError(f"--pictures is {pictures}; allowed are 1 to 100.")
-    if out is not None and out.exists():
+    if out is not None and Path(out).exists():
         raise SettingError(f"{out}: is there already, and nothing is overwritten. Give another name with --out.")
     chosen = override(read_recipe(recipe), set)
-    root = photos or (Path(chosen.photos) if chosen.photos else None)
+    root = photos or chosen.photos
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet preview RECIPE PHOTOS.")
     # Looked at and answered for as a training does: a photo that cannot be decoded is in none of its batches.
     shares = {"validation": chosen.validation, "test": chosen.test}
-    found = look_at(root, **shares, max_bad=chosen.max_bad, alike=False).photos
+    found = look_at(Path(root), **shares, max_bad=chosen.max_bad, alike=False).photos
     chosen = with_loss(chosen, found)
 
     from .training.preview import first_batches  # torch: only now that nothing can be wrong any more
@@ -70,8 +70,8 @@ def preview(
         paths = [photo.path for photo in view.photos]
         shown.append(Shown(title, view.batch, view.pictures, paths, view.targets, len(view.bad)))
         lines.append(f"{title}, batch {view.batch}")
-    name = Path(recipe).stem if recipe.endswith(".json") else recipe
-    page = out or free_file(Path(f"preview-{name}.html"))
+    name = Path(recipe).stem if str(recipe).endswith(".json") else recipe
+    page = Path(out) if out else free_file(Path(f"preview-{name}.html"))
     text = render_preview(chosen.to_json(), shown, classes=found.classes, root=found.root, photos=len(found.train))
     write_text(page, text)
     return Preview(page, tuple(lines))

@@ -70,6 +70,10 @@ def test_photos_with_several_labels_are_refused_where_a_training_refuses_them(re
         preview(recipe, tmp_path / "photos.csv", set=["loss=softmax"])
 
 
+def test_paths_may_be_text(recipe, photos, tmp_path):
+    assert preview(recipe, str(photos), pictures=1, out=str(tmp_path / "page.html")).page == tmp_path / "page.html"
+
+
 def test_what_is_wrong_is_said_first(recipe, photos, tmp_path):
     with pytest.raises(SettingError, match="Which photos"):
         preview(recipe)

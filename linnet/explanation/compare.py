@@ -158,12 +158,13 @@ def compare(
     from .side import read_side
 
     check_split(split)
-    if out is not None and out.exists():
+    first, second, photos = Path(first), Path(second), photos and Path(photos)
+    if out is not None and Path(out).exists():
         raise SettingError(f"{out}: is there already, and nothing is overwritten. Give another name with --out.")
     sides = read_side(first), read_side(second)
     answered, root = answers_of(first, second, split, photos, batch, workers)
     found = compared(sides, answered)
-    page = out or free_file(Path(f"compare-{plain_name(first)}-{plain_name(second)}.html"))
+    page = Path(out) if out else free_file(Path(f"compare-{plain_name(first)}-{plain_name(second)}.html"))
     write_text(page, render_comparison(found, root))
     return replace(found, page=page)
 

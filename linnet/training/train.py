@@ -93,7 +93,7 @@ def resumed(folder: Path, *, photos: Path | None, **flags: Any) -> tuple[Path, N
         raise SettingError(
             f"--{extra[0].replace('_', '-')}: a resumed run keeps its settings. Leave it out, or train anew."
         )
-    return folder, None, photos_of_run(folder, photos)
+    return Path(folder), None, photos_of_run(Path(folder), photos and Path(photos))
 
 
 def begun(
@@ -121,10 +121,10 @@ def begun(
     # Wrong settings are refused here, before the photos are looked at or torch is imported.
     start = changed(read_recipe(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
     chosen = override(start, set if recipe else without_rows(set))
-    root = photos or (Path(chosen.photos) if chosen.photos else None)
+    root = photos or chosen.photos
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
-    root = root.absolute()  # the run finds its photos again from wherever it is gone on with
+    root = Path(root).absolute()  # the run finds its photos again from wherever it is gone on with
     diagnosis = look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
     if recipe is None:
         start = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
@@ -134,7 +134,7 @@ def begun(
     chosen = with_loss(chosen, diagnosis.photos)
     check_shares(chosen, len(diagnosis.photos.train), place.world)
     name = chosen.arch if isinstance(chosen.arch, str) else chosen.arch["name"]
-    where = out or Path("runs") / name
+    where = Path(out or Path("runs") / name)
     if before := place.begun(where):
         return before, None, diagnosis.photos
     if note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None):

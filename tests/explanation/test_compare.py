@@ -73,6 +73,10 @@ def test_two_runs_by_what_they_wrote_down(pair, tmp_path, monkeypatch):
     assert page.all("img")
 
 
+def test_paths_may_be_text(pair, tmp_path):
+    assert compare(*map(str, pair), out=str(tmp_path / "page.html")).page == tmp_path / "page.html"
+
+
 def test_a_page_that_is_there_is_left_alone(pair, tmp_path):
     (tmp_path / "mine.html").write_text("mine")
     with pytest.raises(SettingError, match="nothing is overwritten"):

@@ -32,6 +32,13 @@ def test_a_run_from_flags_and_files(tiny_recipe, tiny_photos, tmp_path):
     assert again.validation == result.validation  # and its recipe.json says all
 
 
+def test_paths_may_be_text(tiny_recipe, tiny_photos, tmp_path):
+    dataclasses.replace(tiny_recipe, phases=(Phase(image=24, batch=8),)).save(tmp_path / "mine.json")
+    result = train(str(tiny_photos.root), recipe=str(tmp_path / "mine.json"), out=str(tmp_path / "run"))
+    assert result.folder == tmp_path / "run"
+    assert train(resume=str(tmp_path / "run")).validation == result.validation
+
+
 def test_a_published_recipe_by_name_with_settings_of_ones_own(tiny_photos, tmp_path):
     own = [
         "phases.epochs=1",
