@@ -20,12 +20,11 @@ from ..errors import SettingError
 from .cutout import cut_out
 from .image import open_image
 from .jitter import Jitter, jittered
-from .policy import Policy, augmented
+from .policy import GREY, Policy, augmented, moved
 from .shard import Packed
 
 Box = tuple[int, int, int, int]
 STILL = Jitter()
-GREY = (128, 128, 128)  # what moves into the picture when it is rotated, sheared or shifted; AutoAugment's code too
 ERASED_AREA = (0.02, 1 / 3)
 ERASED_RATIO = (0.3, 1 / 0.3)
 
@@ -260,11 +259,6 @@ def sharpness(picture: Image.Image, level: float, sign: int, resample: Image.Res
 
 def rotate(picture: Image.Image, level: float, sign: int, resample: Image.Resampling) -> Image.Image:
     return picture.rotate(sign * 30 * level, resample, fillcolor=GREY)
-
-
-def moved(picture: Image.Image, matrix: tuple[float, ...], resample: Image.Resampling) -> Image.Image:
-    """`matrix` (a, b, c, d, e, f): the result's pixel (x, y) comes from (ax + by + c, dx + ey + f)."""
-    return picture.transform(picture.size, Image.Transform.AFFINE, matrix, resample, fillcolor=GREY)
 
 
 def shear_x(picture: Image.Image, level: float, sign: int, resample: Image.Resampling) -> Image.Image:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 Policy = Literal["none", "autoaugment", "trivialaugment"]
-GREY = (128, 128, 128)  # what moves into the picture; AutoAugment's code too
+GREY = (128, 128, 128)  # what moves into the picture when it is rotated, sheared or shifted; AutoAugment's code too
 STRENGTHS = 31  # of TrivialAugment, 0 to 30
 
 
@@ -47,13 +47,13 @@ def transformed(picture: Image.Image, name: str, amount: float, resample: Image.
     bits; solarize inverts values from `amount` on; solarize_add makes values below 128 that much brighter."""
     match name:
         case "shear_x":
-            return _moved(picture, (1, amount, 0, 0, 1, 0), resample)
+            return moved(picture, (1, amount, 0, 0, 1, 0), resample)
         case "shear_y":
-            return _moved(picture, (1, 0, 0, amount, 1, 0), resample)
+            return moved(picture, (1, 0, 0, amount, 1, 0), resample)
         case "translate_x":  # whole pixels: nothing to interpolate
-            return _moved(picture, (1, 0, -int(amount), 0, 1, 0), Image.Resampling.NEAREST)
+            return moved(picture, (1, 0, -int(amount), 0, 1, 0), Image.Resampling.NEAREST)
         case "translate_y":
-            return _moved(picture, (1, 0, 0, 0, 1, -int(amount)), Image.Resampling.NEAREST)
+            return moved(picture, (1, 0, 0, 0, 1, -int(amount)), Image.Resampling.NEAREST)
         case "rotate":
             return picture.rotate(amount, resample, fillcolor=GREY)
         case "brightness":
@@ -80,7 +80,7 @@ def transformed(picture: Image.Image, name: str, amount: float, resample: Image.
             raise ValueError(name)
 
 
-def _moved(picture: Image.Image, matrix: tuple[float, ...], resample: Image.Resampling) -> Image.Image:
+def moved(picture: Image.Image, matrix: tuple[float, ...], resample: Image.Resampling) -> Image.Image:
     """`matrix` (a, b, c, d, e, f): the result's pixel (x, y) comes from (ax + by + c, dx + ey + f)."""
     return picture.transform(picture.size, Image.Transform.AFFINE, matrix, resample, fillcolor=GREY)
 

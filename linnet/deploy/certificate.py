@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..cores import available_cores
 from ..data.loader import Bad, eval_batches
 from ..data.preprocess import Preprocess
 from ..data.source import Photo, packed_side
@@ -287,11 +288,10 @@ def set_digest(photos: Sequence[Photo], names: Sequence[str]) -> str:
 
 
 def machine() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "processor": processor(),
         "cores": os.cpu_count() or 1,
-        "cores_usable": cores,
+        "cores_usable": available_cores(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
 

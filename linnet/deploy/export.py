@@ -115,6 +115,7 @@ def export_model(
     """
     from dataclasses import replace
 
+    from ..cores import available_cores
     from ..evaluation.several import check_form
     from ..files import write_text
     from ..weights.model import write_model
@@ -123,11 +124,10 @@ def export_model(
     from .certificate import versions
     from .predict_source import predict_source
     from .proven import check_runtimes, proven_files
-    from .runtime.known import usable_cores
 
     check_runtimes(to)
     check_form(model, photos)
-    threads = threads or usable_cores()
+    threads = threads or available_cores()
     split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
     net = model.net()
     facts = without_places(model.facts)

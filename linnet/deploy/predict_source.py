@@ -14,6 +14,7 @@ from ..errors import ProofError
 # Module and, where only some of it is wanted, the names of that. A part may import only from parts above it.
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("errors", ()),
+    ("cores", ()),
     ("data.image", ()),
     ("data.preprocess", ()),
     ("deploy.manifest", ()),

@@ -9,10 +9,9 @@ from markupsafe import Markup
 
 from . import charts
 from .folder import RunFolder
-from .quality import PICTURES, ROWS, below_root, metrics_of, names_of, photo_file, split_of
+from .quality import PICTURES, ROWS, answers, as_pictures, metrics_of, names_of, split_of
 from .section import Missing, Values
 from .text import NONE, finite, interval, number, percent, shortened
-from .thumbnail import thumbnail
 
 
 def several(run: RunFolder) -> bool:
@@ -72,32 +71,11 @@ def per_label(run: RunFolder) -> Values:
 
 def mistakes(run: RunFolder) -> Values:
     """The photos with a label wrong of which the model was most sure, as small pictures."""
-    items = run.predictions.get("items")
-    if not isinstance(items, list) or not items:
-        raise Missing("There are no mistakes to show: the run has no predictions.json with items.")
-    wrong = [(surest(item), item) for item in items if sorted(item["labels"]) != sorted(item["predicted"])]
+    wrong = [(surest(item), item) for item in answers(run) if sorted(item["labels"]) != sorted(item["predicted"])]
     wrong.sort(key=lambda pair: (-pair[0], str(pair[1]["path"])))
-    cards = []
-    for sure, item in wrong[:PICTURES]:
-        uri, why_not = thumbnail(photo_file(run, str(item["path"])))
-        cards.append(
-            {
-                "uri": uri,
-                "why_not": why_not,
-                "given": shortened(_listed(run, item["labels"]), 60),
-                "predicted": shortened(_listed(run, item["predicted"]), 60),
-                "confidence": percent(sure, 0),
-                "path": shortened(below_root(run, str(item["path"])), 40),
-            }
-        )
-    return {
-        "cards": cards,
-        "wrong": number(len(wrong)),
-        "n": number(len(items)),
-        "split": split_of(run),
-        "notes": [shortened(note, 200) for note in run.predictions.get("notes", [])],
-        "left_out": len(run.predictions.get("left_out", [])),
-    }
+    named = lambda labels: shortened(_listed(run, labels), 60)  # noqa: E731
+    shown = [(item, named(item["labels"]), named(item["predicted"]), sure) for sure, item in wrong[:PICTURES]]
+    return as_pictures(run, len(wrong), shown)
 
 
 def surest(item: dict[str, Any]) -> float:

@@ -147,29 +147,40 @@ def split_of(run: RunFolder) -> str:
 # -- mistakes as pictures ---------------------------------------------------------------------------------------------
 def mistakes(run: RunFolder) -> Values:
     """The mistakes the model was most sure of, as small pictures read from the photo files."""
+    wrong = [item for item in answers(run) if item["label"] != item["predicted"]]
+    wrong.sort(key=lambda item: (-item["confidence"] if finite(item["confidence"]) else 0, str(item["path"])))
+    name = lambda label: shortened(_name(run.classes, label), 40)  # noqa: E731
+    shown = [(item, name(item["label"]), name(item["predicted"]), item["confidence"]) for item in wrong[:PICTURES]]
+    return as_pictures(run, len(wrong), shown)
+
+
+def answers(run: RunFolder) -> list[dict[str, Any]]:
+    """What was predicted for each photo. Raises: Missing where it was not written down."""
     items = run.predictions.get("items")
     if not isinstance(items, list) or not items:
         raise Missing("There are no mistakes to show: the run has no predictions.json with items.")
-    wrong = [item for item in items if item["label"] != item["predicted"]]
-    wrong.sort(key=lambda item: (-item["confidence"] if finite(item["confidence"]) else 0, str(item["path"])))
-    names = run.classes
+    return items
+
+
+def as_pictures(run: RunFolder, wrong: int, shown: list[tuple[dict[str, Any], str, str, float]]) -> Values:
+    """These of the `wrong` mistakes as pictures, each (its item, given, predicted, how sure), and what there is to count."""
     cards = []
-    for item in wrong[:PICTURES]:
+    for item, given, predicted, sure in shown:
         uri, why_not = thumbnail(photo_file(run, str(item["path"])))
         cards.append(
             {
                 "uri": uri,
                 "why_not": why_not,
-                "given": shortened(_name(names, item["label"]), 40),
-                "predicted": shortened(_name(names, item["predicted"]), 40),
-                "confidence": percent(item["confidence"], 0),
+                "given": given,
+                "predicted": predicted,
+                "confidence": percent(sure, 0),
                 "path": shortened(below_root(run, str(item["path"])), 40),
             }
         )
     return {
         "cards": cards,
-        "wrong": number(len(wrong)),
-        "n": number(len(items)),
+        "wrong": number(wrong),
+        "n": number(len(answers(run))),
         "split": split_of(run),
         "notes": [shortened(note, 200) for note in run.predictions.get("notes", [])],
         "left_out": len(run.predictions.get("left_out", [])),

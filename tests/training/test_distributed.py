@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from powercut import At, PowerCut, power_cut
 
 from linnet.data.loader import Bad, Batch
 from linnet.errors import DataError, SettingError, TrainingError
@@ -143,21 +144,6 @@ def recipe(tiny_recipe):
     return dataclasses.replace(tiny_recipe, optimizer=Sgd(lr=0.05), bn_group=4)
 
 
-class PowerCut(Exception):
-    pass
-
-
-class CutAt(Progress):
-    def __init__(self, at):
-        super().__init__(quiet=True)
-        self.left = at
-
-    def step(self, *args):
-        self.left -= 1
-        if self.left == 0:
-            raise PowerCut
-
-
 def shortened(recipe, **row):
     return dataclasses.replace(recipe, phases=(Phase(epochs=1, image=24, **row),), bn_group=None)
 
@@ -170,7 +156,7 @@ def runs(recipe, tiny_photos, together, tmp_path_factory):
     run(recipe, tiny_photos, here / "one", **quiet)
     often = dataclasses.replace(recipe, save_minutes=1e-9)
     with pytest.raises(PowerCut):
-        run(often, tiny_photos, here / "resumed in two", progress=CutAt(8))
+        run(often, tiny_photos, here / "resumed in two", progress=At(8, power_cut))
     jobs = {
         "two": {"recipe": recipe.to_json()},
         "resumed in two": {"recipe": None},

@@ -10,6 +10,7 @@ import time
 
 import pytest
 import torch
+from powercut import At, PowerCut, power_cut
 
 from linnet.errors import DataError, TrainingError, WeightsError
 from linnet.training import loop
@@ -18,7 +19,6 @@ from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
 from linnet.training.loop import run
 from linnet.training.loss import Loss
-from linnet.training.progress import Progress
 from linnet.training.recipe import Phase
 from linnet.training.stop import TrainingStopped
 from linnet.training.train import train
@@ -26,27 +26,6 @@ from linnet.weights.model import read_model
 from linnet.weights.tensors import read_tensors
 
 STEPS = 18  # three epochs of six
-
-
-class PowerCut(Exception):
-    pass
-
-
-class At(Progress):
-    """Does `what` when step number `at` (from 1) of this process has been logged and before it is saved."""
-
-    def __init__(self, at, what):
-        super().__init__(quiet=True)
-        self.left, self.what = at, what
-
-    def step(self, *args):
-        self.left -= 1
-        if self.left == 0:
-            self.what()
-
-
-def power_cut():
-    raise PowerCut
 
 
 # -- resume -----------------------------------------------------------------------------------------------------------

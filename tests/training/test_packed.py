@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from powercut import PowerCut
 
 from linnet.data.pack import pack
 from linnet.data.source import find_photos
@@ -29,10 +30,6 @@ def whole(packing, tiny_photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     run(packing, tiny_photos, folder, progress=Progress(quiet=True))
     return folder
-
-
-class PowerCut(Exception):
-    pass
 
 
 class Cut(Progress):

@@ -6,30 +6,15 @@ import dataclasses
 
 import pytest
 import torch
+from powercut import At, PowerCut, power_cut
 
 from linnet.arch.names import find
 from linnet.data.cuts import cuts
 from linnet.training.log import read_log
 from linnet.training.loop import run
-from linnet.training.progress import Progress
 from linnet.training.recipe import Phase
 from linnet.weights.model import read_model
 from linnet.weights.tensors import read_tensors
-
-
-class PowerCut(Exception):
-    pass
-
-
-class CutAt(Progress):
-    def __init__(self, at):
-        super().__init__(quiet=True)
-        self.left = at
-
-    def step(self, *args):
-        self.left -= 1
-        if self.left == 0:
-            raise PowerCut
 
 
 def few(arch, layers=1):
@@ -66,7 +51,7 @@ def test_it_trains_through_phases_and_sizes_and_resumes_to_the_bit(
     assert seen == [32, 32, *(cut.image for cut in plan)]
     assert len(set(seen[2:])) > 1
     with pytest.raises(PowerCut):
-        run(recipe, tiny_photos, tmp_path / "cut", progress=CutAt(4))
+        run(recipe, tiny_photos, tmp_path / "cut", progress=At(4, power_cut))
     run(None, tiny_photos, tmp_path / "cut", resume=True, progress=quiet)
     assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
 

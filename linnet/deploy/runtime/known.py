@@ -5,7 +5,6 @@ Standard library and numpy only: the text of this file is copied into every bund
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -82,7 +81,3 @@ def not_here(runtime: str) -> SettingError:
     """What to say where a runtime's package is missing."""
     known = RUNTIMES[runtime]
     return SettingError(f"{known.title} is not installed. Install it with: pip install {known.package}")
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...cores import available_cores
 from ...errors import ProofError, SettingError, WeightsError
-from .known import Run, not_here, usable_cores
+from .known import Run, not_here
 
 if TYPE_CHECKING:
     import onnx
@@ -102,7 +103,7 @@ def load_onnx(model: bytes | Path, *, threads: int = 0) -> Run:
         raise not_here("onnx") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong comes as an exception; the rest is noise
-    options.intra_op_num_threads = threads or usable_cores()
+    options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
     try:
         # Given as bytes, so that what runs is what was checked.

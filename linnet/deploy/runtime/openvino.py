@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...cores import available_cores
 from ...errors import SettingError, WeightsError
-from .known import Run, not_here, usable_cores
+from .known import Run, not_here
 
 if TYPE_CHECKING:
     from ...data.preprocess import Preprocess
@@ -37,7 +38,7 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
         raise SettingError("This processor does not compute in bfloat16. Take the runtime openvino.")
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads or usable_cores(),
+        "INFERENCE_NUM_THREADS": threads or available_cores(),
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }
     try:

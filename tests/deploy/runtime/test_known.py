@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from linnet.deploy.runtime import known
-from linnet.deploy.runtime.known import RUNTIMES, WAYS, find_way, is_here, not_here, usable_cores, way
+from linnet.deploy.runtime.known import RUNTIMES, WAYS, find_way, is_here, not_here, way
 from linnet.errors import SettingError
 
 
@@ -50,10 +50,6 @@ def test_the_error_says_what_to_install():
 def test_shapes_in_words():
     assert RUNTIMES["onnx"].shape(224, "float32") == "[B, 3, 224, 224]"
     assert RUNTIMES["onnx"].shape(224, "uint8") == "[B, 224, 224, 3]"
-
-
-def test_cores():
-    assert usable_cores() >= 1
 
 
 def test_the_extras_of_the_package_are_the_runtimes():
