@@ -48,7 +48,8 @@ def proven_files(
     failures = []
     for name in dict.fromkeys(to):
         known, precision = find_way(name)
-        runtime = Runtime(known.name, precision, known.files[0], known.files[1:], "uint8" if uint8 else "float32")
+        file, *more = known.files_of(precision)
+        runtime = Runtime(known.name, precision, file, tuple(more), "uint8" if uint8 else "float32")
         try:
             if not (place / runtime.file).exists():  # two precisions may share a file
                 write_files(known, net, preprocess, place / runtime.file, uint8=uint8)
@@ -61,7 +62,7 @@ def proven_files(
         else:
             passed.append((runtime, proof))
         if runtime.file not in [one.file for one, _ in passed]:
-            remove(place, known.files)
+            remove(place, (runtime.file, *runtime.more))
     if not passed:
         raise ProofError("\n".join(failures))
     return Proven(tuple(one for one, _ in passed), tuple(proof for _, proof in passed), tuple(failures))

@@ -79,7 +79,8 @@ def look_at(name: str, net: Any, preprocess: Any, images: Any, wanted: Any, plac
     found = installed_version(known.package.split()[0])
     if not is_here(known.maker):
         return RuntimeState(name, "runs only", found, f"runs bundles; to make them: {known.install}")
-    runtime = Runtime(known.name, precision, known.files[0], known.files[1:])
+    file, *more = known.files_of(precision)
+    runtime = Runtime(known.name, precision, file, tuple(more))
     place.mkdir()
     try:
         write_files(known, net, preprocess, place / runtime.file, uint8=False)

@@ -19,7 +19,10 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class KnownRuntime:
-    """One runtime. Its `files` in a bundle begin with the one that a person opens; others belong to it."""
+    """One runtime. Its `files` in a bundle begin with the one that a person opens; others belong to it.
+
+    int8 has files of its own (`files_of`): its numbers are others, while bf16 is the same file computed otherwise.
+    """
 
     name: str
     title: str
@@ -35,6 +38,15 @@ class KnownRuntime:
     def install(self) -> str:
         """The line that installs all that is needed to make its files and run them."""
         return "pip install linnet-vision" if self.name == "onnx" else f'pip install "linnet-vision[{self.name}]"'
+
+    def files_of(self, precision: str) -> tuple[str, ...]:
+        """Its files in a bundle at this precision: model.onnx and model.int8.onnx, openvino/ and openvino-int8/."""
+        if precision != "int8":
+            return self.files
+        return tuple(
+            f"{folder}-int8/{name}" if folder else name.replace(".", ".int8.", 1)
+            for folder, _, name in (file.rpartition("/") for file in self.files)
+        )
 
     def shape(self, image: int, input: str) -> str:
         """What the file takes, in words."""
