@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]  (of one and two dimensions)
 
 from .conv import ConvNorm
-from .net import Net
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @runtime_checkable
@@ -25,7 +26,7 @@ class Foldable(Protocol):
 
 
 @torch.no_grad()
-def fold(net: Net) -> Net:
+def fold(net: Module) -> Module:
     """A copy in evaluation mode with every BatchNorm folded into its convolution: the same logits but for rounding.
 
     Modules that know a plain equivalent (`Foldable`) are replaced by it: branches become one convolution.

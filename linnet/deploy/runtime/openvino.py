@@ -83,3 +83,43 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
             with written_whole(path.with_suffix(end)) as temporary:
                 temporary.write_bytes((Path(folder) / path.name).with_suffix(end).read_bytes())
                 temporary.chmod(0o644)
+
+
+def node_times(
+    model: bytes, images: np.ndarray, *, precision: str = "fp32", threads: int = 0, calls: int = 30
+) -> list[tuple[str, float]]:
+    """(name, milliseconds) of every node that is run, fused as OpenVINO fuses them, in that order; `model` is an ONNX file.
+
+    By its own counters, which give the mean since the start: so the model is compiled three times, each is called a third
+    of the times, and the median of the three counts.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    core = openvino.Core()
+    read = core.read_model(model, b"")
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads or available_cores(),
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "PERF_COUNT": True,
+    }
+    rounds, warm = 3, 3
+    counted = -(-calls // rounds)
+    took = list[dict[str, float]]()
+    for _ in range(rounds):
+        compiled = core.compile_model(read, "CPU", settings)
+        request = compiled.create_infer_request()
+        run = {
+            node.get_friendly_name() for node in compiled.get_runtime_model().get_ops()
+        }  # the others are fused into them
+        sums = list[dict[str, float]]()  # microseconds of each node after the warm-up, and after all calls
+        for so_far in (warm, warm + counted):
+            for _ in range(so_far - (warm if sums else 0)):
+                request.infer([images])
+            nodes = [node for node in request.get_profiling_info() if node.node_name in run]
+            kept = [node for node in nodes if node.node_type not in ("Parameter", "Result", "Constant")]
+            sums.append({node.node_name: node.real_time.total_seconds() * 1e6 * so_far for node in kept})
+        took.append({name: (after - sums[0].get(name, 0.0)) / counted for name, after in sums[1].items()})
+    # Each time is cut to whole microseconds, and so is their mean: what that loses, on average, is given back.
+    return [(name, (1 + float(np.median([one.get(name, 0.0) for one in took]))) / 1000) for name in took[-1]]
