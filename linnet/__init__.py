@@ -25,6 +25,7 @@ VERBS = {
     "evaluate": "linnet.evaluation.evaluate",
     "compare": "linnet.explanation.compare",
     "export": "linnet.deploy.export",
+    "bench": "linnet.deploy.bench",
     "predict": "linnet.deploy.predict",
     "report": "linnet.explanation.report",
     "convert": "linnet.weights.convert",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from .cost.table import table as table
     from .data.pack import pack as pack
     from .data.preprocess import Preprocess as Preprocess
+    from .deploy.bench import bench as bench
     from .deploy.export import export as export
     from .deploy.predict import predict as predict
     from .errors import LinnetError as LinnetError

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from . import SHORT, VERBS, __version__
 from .errors import LinnetError
 
-MANY = {"evaluate", "export"}  # verbs whose flags may take several values: --image 224 288
+MANY = {"bench", "evaluate", "export"}  # verbs whose flags may take several values: --image 224 288
 EPILOGUE = """
 First steps: `linnet fit` shows the whole way on pictures that Linnet draws itself; `linnet fit PHOTOS` does it with
 yours (a folder with one folder of photos per class). `linnet VERB --help` explains a verb. Every verb takes --json.
