@@ -54,7 +54,7 @@ class Task:
 
 
 TASKS = {
-    "clothing": Task("mobilenetv3_small_100", epochs=10, image=128, first_image=80, crop_area=(0.2, 1.0)),
+    "clothing": Task("mobilenetv3_small_100", epochs=10, image=160, first_image=96, crop_area=(0.2, 1.0)),
     "cifar10": Task("mobilenetv2_035", epochs=4, image=32, first_image=20, crop_area=(0.4, 1.0), small=True),
 }
 
