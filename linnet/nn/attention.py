@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from ..arch.spec import Style
 from ..errors import SettingError
-from .conv import DropPath, activation
+from .conv import DropPath, activation, added
+from .undrawn import Linear
 
 
 class Attention(nn.Module):
@@ -21,7 +22,7 @@ class Attention(nn.Module):
         if c % heads:
             raise SettingError(f"{heads} heads cannot share {c} channels: give a number of heads that divides them.")
         self.heads = heads
-        self.qkv, self.project = nn.Linear(c, 3 * c), nn.Linear(c, c)
+        self.qkv, self.project = Linear(c, 3 * c), Linear(c, c)
 
     def forward(self, x: Tensor) -> Tensor:
         # The fast kernels take exactly [B, heads, N, c / heads], in any order in memory: views will do.
@@ -39,7 +40,7 @@ class Mlp(nn.Module):
 
     def __init__(self, c: int, hidden: int, style: Style) -> None:
         super().__init__()
-        self.expand, self.act, self.project = nn.Linear(c, hidden), activation(style.act), nn.Linear(hidden, c)
+        self.expand, self.act, self.project = Linear(c, hidden), activation(style.act), Linear(hidden, c)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.project(self.act(self.expand(x)))
@@ -57,5 +58,5 @@ class EncoderLayer(nn.Module):
         self.norm2, self.mlp, self.drop_path2 = nn.LayerNorm(c, eps=style.eps), Mlp(c, hidden, style), DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path1(self.attention(self.norm1(x)))
-        return x + self.drop_path2(self.mlp(self.norm2(x)))
+        x = added(x, self.drop_path1(self.attention(self.norm1(x))))
+        return added(x, self.drop_path2(self.mlp(self.norm2(x))))

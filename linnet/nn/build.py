@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from ..arch.spec import Arch
 from . import (  # noqa: F401  (each registers its operators' modules)
     conv,
@@ -28,6 +30,7 @@ from . import (  # noqa: F401  (each registers its operators' modules)
 )
 from .init import initialise
 from .net import Net
+from .undrawn import drawn_later
 
 
 def build(arch: Arch, *, in_chans: int = 3, output_stride: int = 0) -> Net:
@@ -35,7 +38,8 @@ def build(arch: Arch, *, in_chans: int = 3, output_stride: int = 0) -> Net:
 
     On the meta device (`with torch.device("meta")`) it has shapes only and costs nothing.
     """
-    net = Net(arch, in_chans=in_chans, output_stride=output_stride)
+    with nullcontext() if arch.init == "torch" else drawn_later():
+        net = Net(arch, in_chans=in_chans, output_stride=output_stride)
     if not any(p.is_meta for p in net.parameters()):
         initialise(net, arch)
     return net

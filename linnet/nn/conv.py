@@ -13,13 +13,23 @@ from .depthwise import depthwise_conv, pays_off
 from .drop import Dropout as Drop
 from .drop import DropPath as DropPath
 from .module import module
+from .undrawn import Conv2d
+from .undrawn import Linear as LinearLayer
 
 
 class Hardswish(nn.Hardswish):
-    """In place where no gradient is kept: a map's worth of new memory less."""
-
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, inplace=not torch.is_grad_enabled())
+
+
+class Silu(nn.SiLU):
+    def forward(self, input: Tensor) -> Tensor:
+        return F.silu(input, inplace=not torch.is_grad_enabled())
+
+
+class Gelu(nn.GELU):
+    def forward(self, input: Tensor) -> Tensor:
+        return F.gelu(input) if torch.is_grad_enabled() else torch.ops.aten.gelu_(input)
 
 
 ACTS: dict[Act, type[nn.Module]] = {
@@ -27,15 +37,20 @@ ACTS: dict[Act, type[nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
-    "hswish": Hardswish,
+    "hswish": nn.Hardswish,
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
 }
+SPARING: dict[Act, type[nn.Module]] = {"silu": Silu, "hswish": Hardswish, "gelu": Gelu}
 
 
 def activation(act: Act) -> nn.Module:
-    """In place where autograd keeps the output: for the others it would first copy the input that it has to keep."""
-    return ACTS[act](inplace=True) if act in ("relu", "relu6") else ACTS[act]()
+    """Over an input that nobody else reads: in place, a map's worth of new memory less, where that costs nothing.
+
+    ReLU always, since autograd keeps its output; the others where no gradient is wanted, since it would first copy the
+    input that it has to keep.
+    """
+    return ACTS[act](inplace=True) if act in ("relu", "relu6") else SPARING.get(act, ACTS[act])()
 
 
 def norm(c: int, style: Style, *, flat: bool = False) -> nn.Module:
@@ -68,7 +83,7 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(input)
 
 
-class ConvNorm(nn.Conv2d):
+class ConvNorm(Conv2d):
     """k x k convolution, norm, activation: [B, cin, H, W] -> [B, cout, ceil(H / stride), ...]. `k` may be (down, across).
 
     It is a convolution that owns its norm, so that a state dict reads `depthwise.weight`, `depthwise.norm.weight`.
@@ -91,13 +106,22 @@ class ConvNorm(nn.Conv2d):
             groups,
             bias=style.norm not in ("batch", "group"),
         )
-        self.around = 0 if self.same else padding[0]  # pixels that the convolution itself pads
-        self.depthwise = groups == cin == cout and dilation == 1 and k[0] == k[1] and k[0] % 2 == 1
-        # The backward pass of such a convolution, fp32 and channels-last, writes past its memory on a CPU in torch 2.14.1
-        # and ends the process ("corrupted size vs. prev_size"; seen with AVX-512, in timm's MobileOne too).
-        self.thin = k == (1, 1) and stride > 1 and cin < 16 and groups == 1 and self.around == 0
         self.norm = norm(cout, style)
         self.act = activation(style.act if act is None else act)
+
+    @property
+    def thin(self) -> bool:
+        """The backward pass of such a convolution, fp32 and channels-last, writes past its memory on a CPU in torch 2.14.1
+        and ends the process ("corrupted size vs. prev_size"; seen with AVX-512, in timm's MobileOne too)."""
+        if self.in_channels >= 16 or self.stride[0] == 1:
+            return False
+        return self.kernel_size == (1, 1) and self.padding == (0, 0) and self.groups == 1
+
+    @property
+    def depthwise(self) -> bool:
+        """Of a kind that `depthwise_conv` does."""
+        c, k = self.groups, self.kernel_size
+        return c == self.in_channels == self.out_channels and self.dilation == (1, 1) and k[0] == k[1] and k[0] % 2 == 1
 
     def forward(self, input: Tensor) -> Tensor:
         if self.same:
@@ -105,10 +129,15 @@ class ConvNorm(nn.Conv2d):
         if self.thin and input.device.type == "cpu" and torch.is_grad_enabled():
             skipped = input[:, :, :: self.stride[0], :: self.stride[1]]
             return self.act(self.norm(F.conv2d(skipped, self.weight, self.bias)))
-        if self.depthwise and pays_off(input):
-            x = depthwise_conv(input, self.weight, self.stride[0], self.around)
+        if pays_off(input) and self.depthwise:
+            x = depthwise_conv(input, self.weight, self.stride[0], self.padding[0])  # type: ignore[arg-type]
             return self.act(self.norm(x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]))
         return self.act(self.norm(super().forward(input)))
+
+
+def added(x: Tensor, y: Tensor) -> Tensor:
+    """x + y of equal shapes; where no gradient is wanted in the memory of `y`, a branch's end that nobody else reads."""
+    return x + y if torch.is_grad_enabled() or x.dtype != y.dtype else y.add_(x)
 
 
 def pad_same(x: Tensor, k: tuple[int, ...], stride: int, dilation: int) -> Tensor:
@@ -122,17 +151,21 @@ def pad_same(x: Tensor, k: tuple[int, ...], stride: int, dilation: int) -> Tenso
 
 
 class SqueezeExcite(nn.Module):
-    """Channel-wise gate from the global average: [B, C, H, W] -> the same (Hu 2018)."""
+    """Channel-wise gate from the global average: [B, C, H, W] -> the same (Hu 2018).
+
+    In place where no gradient is wanted: what it gates is its own.
+    """
 
     def __init__(self, c: int, squeezed: int, *, act: Act, hard: bool = False) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(c, squeezed, 1)
+        self.reduce = Conv2d(c, squeezed, 1)
         self.act = activation(act)
-        self.expand = nn.Conv2d(squeezed, c, 1)
+        self.expand = Conv2d(squeezed, c, 1)
         self.sigmoid = nn.Hardsigmoid() if hard else nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.sigmoid(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))
+        gate = self.sigmoid(self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True)))))
+        return x * gate if torch.is_grad_enabled() else x.mul_(gate)
 
 
 class Pooling(nn.Module):
@@ -191,9 +224,9 @@ def _(op: Norm, layer: Layer) -> nn.Module:
 def _(op: Linear, layer: Layer) -> nn.Module:
     act = activation(layer.style.act if op.act is None else op.act)
     if op.norm == "none":
-        return nn.Sequential(nn.Linear(layer.cin, layer.cout), act)
+        return nn.Sequential(LinearLayer(layer.cin, layer.cout), act)
     own = norm(layer.cout, replace(layer.style, norm=op.norm), flat=True)
-    return nn.Sequential(nn.Linear(layer.cin, layer.cout, bias=False), own, act)
+    return nn.Sequential(LinearLayer(layer.cin, layer.cout, bias=False), own, act)
 
 
 @module.register
@@ -205,5 +238,5 @@ def _(op: Dropout, layer: Layer) -> nn.Module:
 def _(op: Classifier, layer: Layer) -> nn.Module:
     if not op.classes:
         return nn.Identity()
-    heads = [nn.Linear(layer.cin, op.classes) for _ in range(op.heads)]
+    heads = [LinearLayer(layer.cin, op.classes) for _ in range(op.heads)]
     return heads[0] if op.heads == 1 else Heads(heads)

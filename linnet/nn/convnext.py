@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from ..arch.convnext import ConvNeXt, RoadmapBlock
 from ..arch.spec import Layer
 from .attention import Mlp
-from .conv import ConvNorm, DropPath, activation, norm, pad_same
+from .conv import ConvNorm, DropPath, activation, added, norm, pad_same
 from .mobilenet import keeps_shape
 from .module import module
+from .undrawn import Conv2d
 
 
 class Downsample(nn.Module):
@@ -24,7 +25,7 @@ class Downsample(nn.Module):
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         self.norm = norm(layer.cin, layer.style)
-        self.conv = nn.Conv2d(layer.cin, layer.cout, 2, layer.stride, dilation=layer.dilation)
+        self.conv = Conv2d(layer.cin, layer.cout, 2, layer.stride, dilation=layer.dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(x)
@@ -53,7 +54,7 @@ class ConvNeXtLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.downsample(x)
         y = self.mlp(self.depthwise(x).permute(0, 2, 3, 1)) * self.scale
-        return x + self.drop_path(y.permute(0, 3, 1, 2))
+        return added(x, self.drop_path(y.permute(0, 3, 1, 2)))
 
 
 class Roadmap(nn.Module):
@@ -77,7 +78,7 @@ class Roadmap(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(self.spatial(x)) if self.moved else self.spatial(self.expand(x))
-        return self.act(self.shortcut(x) + self.drop_path(self.project(y)))
+        return self.act(added(self.shortcut(x), self.drop_path(self.project(y))))
 
 
 @module.register

@@ -9,6 +9,7 @@ from ..arch.densenet import Dense, Transition
 from ..arch.spec import Layer
 from .conv import ConvNorm, activation, norm
 from .module import module
+from .undrawn import Conv2d
 
 
 class DenseLayer(nn.Module):
@@ -22,7 +23,7 @@ class DenseLayer(nn.Module):
         super().__init__()
         self.norm, self.act = norm(layer.cin, layer.style), activation(layer.style.act)
         self.squeeze = ConvNorm(layer.cin, 4 * growth, 1, layer.style)
-        self.grow = nn.Conv2d(4 * growth, growth, 3, padding=layer.dilation, dilation=layer.dilation, bias=False)
+        self.grow = Conv2d(4 * growth, growth, 3, padding=layer.dilation, dilation=layer.dilation, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([x, self.grow(self.squeeze(self.act(self.norm(x))))], 1)
@@ -34,7 +35,7 @@ class HalvingTransition(nn.Module):
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         self.norm, self.act = norm(layer.cin, layer.style), activation(layer.style.act)
-        self.squeeze = nn.Conv2d(layer.cin, layer.cout, 1, bias=False)
+        self.squeeze = Conv2d(layer.cin, layer.cout, 1, bias=False)
         self.pool = nn.AvgPool2d(layer.stride) if layer.stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -38,11 +38,7 @@ class DropPath(nn.Module):
     """
 
     part: Part | None = None
-    rows = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rate = 0.0
+    rows, rate = 1, 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:

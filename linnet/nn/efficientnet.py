@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..arch.efficientnet import FusedMBConv
 from ..arch.spec import Layer
-from .conv import ConvNorm, DropPath
+from .conv import ConvNorm, DropPath, added
 from .mobilenet import keeps_shape
 from .module import module
 
@@ -26,7 +26,7 @@ class FusedInvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.expand(x))
-        return y if self.drop_path is None else x + self.drop_path(y)
+        return y if self.drop_path is None else added(x, self.drop_path(y))
 
 
 @module.register

@@ -15,10 +15,11 @@ from torch.nn import functional as F
 
 from ..arch.efficientvit import EfficientViT, FewerNorm
 from ..arch.spec import Layer
-from .conv import ConvNorm, DropPath
+from .conv import ConvNorm, DropPath, added
 from .depthwise import depthwise_conv, pays_off
 from .mobilenet import keeps_shape
 from .module import module
+from .undrawn import Conv2d
 
 SUM_EPS = 1e-5  # beside the sum of an attention's weights, which ReLU may make zero
 
@@ -41,10 +42,10 @@ class FewerNormBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.depthwise(self.expand(x)))
-        return y if self.drop_path is None else x + self.drop_path(y)
+        return y if self.drop_path is None else added(x, self.drop_path(y))
 
 
-class Neighbourhood(nn.Conv2d):
+class Neighbourhood(Conv2d):
     """5 x 5 depthwise convolution without norm or bias: [B, C, H, W] -> the same."""
 
     def __init__(self, c: int, dilation: int) -> None:
@@ -66,9 +67,9 @@ class LinearAttention(nn.Module):
         super().__init__()
         self.dim, heads = op.dim, op.heads(layer.cin)
         width = 3 * heads * op.dim
-        self.qkv = nn.Conv2d(layer.cin, width, 1, bias=False)
+        self.qkv = Conv2d(layer.cin, width, 1, bias=False)
         self.aggregate = nn.Sequential(
-            Neighbourhood(width, layer.dilation), nn.Conv2d(width, width, 1, groups=3 * heads, bias=False)
+            Neighbourhood(width, layer.dilation), Conv2d(width, width, 1, groups=3 * heads, bias=False)
         )
         self.project = ConvNorm(2 * heads * op.dim, layer.cout, 1, layer.style, act="identity")
         _start_at_zero(self.project)
@@ -106,7 +107,7 @@ class EfficientViTBlock(nn.Module):
         self.local = FewerNormBottleneck(layer, op.t)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.local(x + self.drop_path(self.attention(x)))
+        return self.local(added(x, self.drop_path(self.attention(x))))
 
 
 def _start_at_zero(last: ConvNorm) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..arch.ghostnet import GBneck
 from ..arch.spec import Act, Layer
-from .conv import ConvNorm, DropPath, SqueezeExcite
+from .conv import ConvNorm, DropPath, SqueezeExcite, added
 from .mobilenet import keeps_shape
 from .module import module
 
@@ -54,7 +54,7 @@ class GhostBottleneck(nn.Module):
         self.drop_path = DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.drop_path(self.project(self.gate(self.depthwise(self.expand(x)))))
+        return added(self.shortcut(x), self.drop_path(self.project(self.gate(self.depthwise(self.expand(x))))))
 
 
 @module.register

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..arch.mobilenet import Bneck, MBConv, SepConv
 from ..arch.spec import Act, Layer
-from .conv import ConvNorm, DropPath, SqueezeExcite
+from .conv import ConvNorm, DropPath, SqueezeExcite, added
 from .module import module
 
 
@@ -24,7 +24,7 @@ class SeparableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.gate(self.depthwise(x)))
-        return y if self.drop_path is None else x + self.drop_path(y)
+        return y if self.drop_path is None else added(x, self.drop_path(y))
 
 
 class InvertedResidual(nn.Module):
@@ -41,7 +41,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.gate(self.depthwise(self.expand(x))))
-        return y if self.drop_path is None else x + self.drop_path(y)
+        return y if self.drop_path is None else added(x, self.drop_path(y))
 
 
 def keeps_shape(layer: Layer) -> bool:

@@ -10,9 +10,10 @@ from ..arch.mobilenetv4 import MQA, UIB
 from ..arch.scale import round_channels
 from ..arch.spec import Act, Layer
 from ..errors import SettingError
-from .conv import ConvNorm, DropPath, norm
+from .conv import ConvNorm, DropPath, added, norm
 from .mobilenet import keeps_shape
 from .module import module
+from .undrawn import Conv2d
 
 
 class LayerScale(nn.Module):
@@ -51,7 +52,7 @@ class UniversalBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.scale(self.project(self.depthwise(self.expand(self.start(x)))))
-        return y if self.drop_path is None else x + self.drop_path(y)
+        return y if self.drop_path is None else added(x, self.drop_path(y))
 
     def folded(self) -> nn.Module:
         """The same with the layer scale in the projection; see `linnet.nn.fold`."""
@@ -66,10 +67,10 @@ class MultiQueryAttention(nn.Module):
         super().__init__()
         c, self.heads = layer.cin, op.heads
         self.norm = norm(c, layer.style)
-        self.query = nn.Conv2d(c, op.heads * op.key, 1, bias=False)
-        self.shrink_key, self.key = self._shrink(op, layer), nn.Conv2d(c, op.key, 1, bias=False)
-        self.shrink_value, self.value = self._shrink(op, layer), nn.Conv2d(c, op.key, 1, bias=False)
-        self.project = nn.Conv2d(op.heads * op.key, layer.cout, 1, bias=False)
+        self.query = Conv2d(c, op.heads * op.key, 1, bias=False)
+        self.shrink_key, self.key = self._shrink(op, layer), Conv2d(c, op.key, 1, bias=False)
+        self.shrink_value, self.value = self._shrink(op, layer), Conv2d(c, op.key, 1, bias=False)
+        self.project = Conv2d(op.heads * op.key, layer.cout, 1, bias=False)
         self.scale: nn.Module = LayerScale(layer.cout)
         self.drop_path = DropPath()
 
@@ -87,7 +88,7 @@ class MultiQueryAttention(nn.Module):
         k, v = (t.unsqueeze(1).expand(-1, self.heads, -1, -1) for t in (k, v))  # views of the one head
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # [B, H * W, heads * key]
         y = self.project(y.transpose(1, 2).unflatten(2, x.shape[2:]))
-        return x + self.drop_path(self.scale(y))
+        return added(x, self.drop_path(self.scale(y)))
 
     def folded(self) -> nn.Module:
         """The same with the layer scale in the projection; see `linnet.nn.fold`."""

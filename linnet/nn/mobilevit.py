@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from ..arch.mobilevit import MobileViT, MobileViTv2
 from ..arch.spec import Layer, Style
 from .attention import EncoderLayer
-from .conv import ConvNorm, DropPath, LayerNorm, activation
+from .conv import ConvNorm, DropPath, LayerNorm, activation, added
 from .module import module
+from .undrawn import Conv2d
 
 
 class MobileViTBlock(nn.Module):
@@ -21,7 +22,7 @@ class MobileViTBlock(nn.Module):
         cin, cout, style = layer.cin, layer.cout, layer.style
         self.patch = op.patch
         self.local = ConvNorm(cin, cin, 3, style, dilation=layer.dilation)
-        self.embed = nn.Conv2d(cin, op.d, 1, bias=False)
+        self.embed = Conv2d(cin, op.d, 1, bias=False)
         hidden = int(op.d * op.mlp)
         self.encoder = nn.Sequential(*(EncoderLayer(op.d, op.heads, hidden, style) for _ in range(op.depth)))
         for m in self.encoder.modules():
@@ -64,7 +65,7 @@ class MobileViTv2Block(nn.Module):
         cin, cout, style = layer.cin, layer.cout, layer.style
         self.patch = op.patch
         self.local = ConvNorm(cin, cin, 3, style, groups=cin, dilation=layer.dilation)
-        self.embed = nn.Conv2d(cin, op.d, 1, bias=False)
+        self.embed = Conv2d(cin, op.d, 1, bias=False)
         self.encoder = nn.Sequential(*(SeparableLayer(op.d, int(op.d * op.mlp), style) for _ in range(op.depth)))
         self.norm = nn.GroupNorm(1, op.d, eps=style.eps)
         self.project = ConvNorm(op.d, cout, 1, style, act="identity")
@@ -107,8 +108,8 @@ class SeparableLayer(nn.Module):
         self.drop_path1, self.drop_path2 = DropPath(), DropPath()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path1(self.attention(self.norm1(x)))
-        return x + self.drop_path2(self.mlp(self.norm2(x)))
+        x = added(x, self.drop_path1(self.attention(self.norm1(x))))
+        return added(x, self.drop_path2(self.mlp(self.norm2(x))))
 
 
 class SeparableAttention(nn.Module):
@@ -121,7 +122,7 @@ class SeparableAttention(nn.Module):
     def __init__(self, d: int) -> None:
         super().__init__()
         self.sizes = (1, d, d)
-        self.qkv, self.project = nn.Conv2d(d, 1 + 2 * d, 1), nn.Conv2d(d, d, 1)
+        self.qkv, self.project = Conv2d(d, 1 + 2 * d, 1), Conv2d(d, d, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.qkv(x).split(self.sizes, 1)
@@ -134,7 +135,7 @@ class PixelMlp(nn.Module):
 
     def __init__(self, d: int, hidden: int, style: Style) -> None:
         super().__init__()
-        self.expand, self.act, self.project = nn.Conv2d(d, hidden, 1), activation(style.act), nn.Conv2d(hidden, d, 1)
+        self.expand, self.act, self.project = Conv2d(d, hidden, 1), activation(style.act), Conv2d(hidden, d, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.project(self.act(self.expand(x)))

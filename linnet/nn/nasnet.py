@@ -11,9 +11,10 @@ from ..arch.spec import Layer, Style
 from .conv import ConvNorm, norm, pad_same
 from .depthwise import depthwise_conv, pays_off
 from .module import module
+from .undrawn import Conv2d
 
 
-class Depthwise(nn.Conv2d):
+class Depthwise(Conv2d):
     """k x k convolution of each channel, without norm or bias: [B, C, H, W] -> [B, C, ceil(H / stride), ...]."""
 
     def __init__(self, c: int, k: int, stride: int, style: Style) -> None:
@@ -48,8 +49,8 @@ class Halve(nn.Module):
 
     def __init__(self, cin: int, cout: int, style: Style) -> None:
         super().__init__()
-        self.even = nn.Conv2d(cin, cout // 2, 1, 2, bias=False)
-        self.odd = nn.Conv2d(cin, cout - cout // 2, 1, 2, bias=False)
+        self.even = Conv2d(cin, cout // 2, 1, 2, bias=False)
+        self.odd = Conv2d(cin, cout - cout // 2, 1, 2, bias=False)
         self.both = norm(cout, style)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from ..arch.repvit import NormClassifier, RepDown, RepViT
 from ..arch.scale import round_channels
 from ..arch.spec import Layer, Style
-from .conv import ConvNorm, DropPath, Heads, SqueezeExcite
+from .conv import ConvNorm, DropPath, Heads, SqueezeExcite, added
 from .fold import absorb, affine
 from .module import module
+from .undrawn import Conv2d
 
 
 class TokenMixer(nn.Module):
@@ -23,7 +24,7 @@ class TokenMixer(nn.Module):
     def __init__(self, c: int, style: Style, dilation: int) -> None:
         super().__init__()
         self.depthwise = ConvNorm(c, c, 3, style, groups=c, dilation=dilation, act="identity")
-        self.pointwise = nn.Conv2d(c, c, 1, groups=c)
+        self.pointwise = Conv2d(c, c, 1, groups=c)
         self.norm = nn.BatchNorm2d(c, eps=style.eps, momentum=style.momentum)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class ChannelMixer(nn.Module):
             nn.init.zeros_(self.project.norm.weight)  # released code, bn_weight_init=0
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.drop_path(self.project(self.expand(x)))
+        return added(x, self.drop_path(self.project(self.expand(x))))
 
 
 class RepViTBlock(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..arch.shufflenet import Shuffle, ShuffleV2
 from ..arch.spec import Layer
 from ..errors import SettingError
-from .conv import ConvNorm, DropPath, activation
+from .conv import ConvNorm, DropPath, activation, added
 from .mobilenet import keeps_shape
 from .module import module
 
@@ -36,7 +36,7 @@ class ShuffleUnit(nn.Module):
         # same network, and cheaper where there is a stride: megvii's code does it too.
         y = self.project(shuffle(self.depthwise(self.squeeze(x)), self.g))
         if self.adds:
-            return self.act(x + self.drop_path(y))
+            return self.act(added(x, self.drop_path(y)))
         return self.act(torch.cat([self.pool(x), y], 1))
 
 

@@ -8,8 +8,9 @@ from torch.nn import functional as F
 from ..arch.spec import Layer
 from ..arch.swin import Swin, SwinV2
 from .attention import Mlp
-from .conv import DropPath
+from .conv import DropPath, added
 from .module import module
+from .undrawn import Linear
 from .window import CosineAttention, WindowAttention
 
 
@@ -20,7 +21,7 @@ class PatchMerging(nn.Module):
         super().__init__()
         self.after = after
         self.norm = nn.LayerNorm(layer.cout if after else 4 * layer.cin, eps=layer.style.eps)
-        self.reduce = nn.Linear(4 * layer.cin, layer.cout, bias=False)
+        self.reduce = Linear(4 * layer.cin, layer.cout, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] % 2 or x.shape[2] % 2:
@@ -57,11 +58,11 @@ class SwinLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.merge(x.permute(0, 2, 3, 1).contiguous())
         if self.after:
-            x = x + self.drop_path1(self.norm1(self.attention(x)))
-            x = x + self.drop_path2(self.norm2(self.mlp(x)))
+            x = added(x, self.drop_path1(self.norm1(self.attention(x))))
+            x = added(x, self.drop_path2(self.norm2(self.mlp(x))))
         else:
-            x = x + self.drop_path1(self.attention(self.norm1(x)))
-            x = x + self.drop_path2(self.mlp(self.norm2(x)))
+            x = added(x, self.drop_path1(self.attention(self.norm1(x))))
+            x = added(x, self.drop_path2(self.mlp(self.norm2(x))))
         return x.permute(0, 3, 1, 2)
 
     def set_size(self, size: tuple[int, int]) -> None:

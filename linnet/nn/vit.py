@@ -11,11 +11,12 @@ from ..arch.vit import Encoder, Patchify, Tokens
 from .attention import EncoderLayer
 from .conv import LayerNorm
 from .module import module
+from .undrawn import Conv2d
 
 Size = tuple[int, int]  # height and width of a map
 
 
-class PatchConv(nn.Conv2d):
+class PatchConv(Conv2d):
     """Patches of k x k pixels, normed over their channels: [B, cin, H, W] -> [B, cout, H / k, W / k].
 
     Raises SettingError for images that are not whole patches.

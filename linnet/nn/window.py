@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from .undrawn import Linear
+
 Pair = tuple[int, int]  # down, across
 
 
@@ -44,7 +46,7 @@ class WindowAttention(nn.Module):
         self.make(c)
 
     def make(self, c: int) -> None:
-        self.qkv, self.project = nn.Linear(c, 3 * c), nn.Linear(c, c)
+        self.qkv, self.project = Linear(c, 3 * c), Linear(c, c)
         down, across = self.window
         self.position_bias = nn.Parameter(torch.empty((2 * down - 1) * (2 * across - 1), self.heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
@@ -150,9 +152,9 @@ class CosineAttention(WindowAttention):
         super().__init__(c, heads, window, shift)
 
     def make(self, c: int) -> None:
-        self.qkv, self.project = QueryKeyValue(c), nn.Linear(c, c)
+        self.qkv, self.project = QueryKeyValue(c), Linear(c, c)
         self.scale = nn.Parameter(torch.full((self.heads, 1, 1), math.log(10)))
-        self.position_bias = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, self.heads, bias=False))
+        self.position_bias = nn.Sequential(Linear(2, 512), nn.ReLU(), Linear(512, self.heads, bias=False))
 
     @property
     def learned(self) -> Pair:
@@ -174,7 +176,7 @@ class CosineAttention(WindowAttention):
         return 16 * self.position_bias(places).sigmoid()
 
 
-class QueryKeyValue(nn.Linear):
+class QueryKeyValue(Linear):
     """Queries, keys and values of [..., C] in one product: [..., 3 * C]. Keys have no bias."""
 
     def __init__(self, c: int) -> None:

@@ -8,6 +8,7 @@ from ..arch.spec import Layer
 from ..arch.xception import EntryFlow, ExitFlow, MiddleFlow, SeparableConv
 from .conv import ACTS, ConvNorm, DropPath
 from .module import module
+from .undrawn import Conv2d
 
 
 class Separable(nn.Module):
@@ -16,7 +17,7 @@ class Separable(nn.Module):
     def __init__(self, layer: Layer, cin: int, cout: int, *, linear: bool, stride: int = 1) -> None:
         super().__init__()
         d = layer.dilation
-        self.depthwise = nn.Conv2d(cin, cin, 3, stride, d, d, groups=cin, bias=False)
+        self.depthwise = Conv2d(cin, cin, 3, stride, d, d, groups=cin, bias=False)
         self.pointwise = ConvNorm(cin, cout, 1, layer.style, act="identity" if linear else None)
 
     def forward(self, x: Tensor) -> Tensor:

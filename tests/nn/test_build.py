@@ -46,6 +46,22 @@ def test_strides_turn_into_dilation(name: str, output_stride: int) -> None:
     assert max(reduction for _, _, reduction in info) == output_stride
 
 
+@pytest.mark.parametrize("name", ["mobilenetv3_small_050", "mobilenetv4_hybrid_medium", "efficientnet_b0", "mobilevit_xxs",
+                                  "mobilevitv2_050", "repvit_m0_9", "efficientvit_b0", "ghostnet_100", "lcnet_050",
+                                  "convnext_tiny", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "seresnet50",
+                                  "densenet121", "xception", "nasnetamobile", "shufflenet_v2_x0_5", "squeezenet1_1"])  # fmt: skip
+def test_without_gradients_memory_is_spared_but_no_input_changes_and_the_result_is_the_same(name: str) -> None:
+    arch = find(name).styled("silu", act="silu") if name in ("xception", "densenet121") else find(name)
+    layers = {type(layer.op): layer for _, layer in arch.layers(224 if "224" in name else 64)}
+    for layer in layers.values():
+        m, x = module(layer.op, layer).eval(), torch.randn(2, *layer.input_shape)
+        before, wanted = x.clone(), m(x)
+        with torch.no_grad():
+            found = m(x)
+        assert torch.equal(x, before), layer
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_dilated_and_strided_networks_share_their_weights() -> None:
     arch = find("mobilenetv3_small_050").with_classes(5)
     plain, dilated = build(arch).eval(), build(arch, output_stride=8).eval()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from linnet.arch.spec import Classifier, Conv, Dropout, Layer, Linear, MaxPool, Norm, Operator, Pool, Style
-from linnet.nn.conv import ConvNorm, DropPath, LayerNorm, SqueezeExcite, activation, group_size, norm, pad_same
+from linnet.arch.spec import Act, Classifier, Conv, Dropout, Layer, Linear, MaxPool, Norm, Operator, Pool, Style
+from linnet.nn.conv import ConvNorm, DropPath, LayerNorm, SqueezeExcite, activation, added, group_size, norm, pad_same
 from linnet.nn.module import module
 
 
@@ -178,3 +178,29 @@ def test_a_thin_pointwise_convolution_with_a_stride_learns() -> None:
         "assert net.weight.grad.isfinite().all()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("act", ["silu", "hswish", "gelu"])
+def test_an_activation_takes_new_memory_only_where_a_gradient_is_wanted(act: Act) -> None:
+    x = torch.randn(2, 3, 4, 4)
+    with torch.no_grad():
+        new = x.clone()
+        y = activation(act)(new)
+        assert y.data_ptr() == new.data_ptr()
+    z = activation(act)(x.clone().requires_grad_())
+    assert torch.equal(y, z)
+    z.sum().backward()
+    assert torch.equal(activation(act)(x), y)
+
+
+def test_added_and_a_gate_give_the_same_with_and_without_gradients() -> None:
+    x, y, gate = torch.randn(2, 8, 4, 4), torch.randn(2, 8, 4, 4), SqueezeExcite(8, 2, act="relu")
+    total, gated = added(x, y), gate(x)
+    with torch.no_grad():
+        assert torch.equal(gate(x.clone()), gated)
+        into = y.clone()
+        assert torch.equal(added(x, into), total)
+        assert torch.equal(into, total)  # its memory was taken
+        half = y.to(torch.bfloat16)
+        assert added(x, half).dtype == torch.float32
+    assert torch.equal(added(x, y) - y, total - y)  # x and y are as they were
