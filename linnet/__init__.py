@@ -16,6 +16,7 @@ VERBS = {
     "archs": "linnet.weights.archs",
     "table": "linnet.cost.table",
     "cost_of": "linnet.cost.arithmetic",
+    "latency": "linnet.deploy.latency",
     "doctor": "linnet.explanation.doctor",
     "pack": "linnet.data.pack",
     "preview": "linnet.rehearsal",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from .data.preprocess import Preprocess as Preprocess
     from .deploy.bench import bench as bench
     from .deploy.export import export as export
+    from .deploy.latency import latency as latency
     from .deploy.predict import predict as predict
     from .errors import LinnetError as LinnetError
     from .evaluation.evaluate import evaluate as evaluate

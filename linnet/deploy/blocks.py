@@ -24,9 +24,10 @@ from ..files import cache_folder, write_json
 from .runtime.known import find_way, is_here, not_here
 
 WAYS = ("onnx", "openvino", "openvino-bf16")  # runtimes that say what each node took, at precisions without calibration
-# Measured whole when a table is new, for its correction: small ones of several kinds.
-REFERENCES = (("mobilenetv3_small_100", 160), ("mobilenetv2_100", 160), ("efficientnet_lite0", 128), ("resnet18", 128),
-              ("efficientnet_b0", 96), ("mnasnet_100", 224))  # fmt: skip
+# Measured whole when a table is new, for its correction: small ones of several kinds (benchmarks/latency_table.py says how
+# well these few do).
+REFERENCES = (("mobilenetv1_050", 160), ("mobilenetv2_050", 128), ("mobilenetv3_small_075", 160), ("lcnet_100", 224),
+              ("resnet18", 224), ("efficientnet_b0", 224))  # fmt: skip
 AT_ONCE = 32  # blocks in one probe: an export takes seconds whatever is in it
 LEAST = 12  # branches in one probe, so that weights do not stay in the processor's nearest caches from call to call
 

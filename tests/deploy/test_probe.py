@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import onnx
 import pytest
@@ -8,7 +10,7 @@ import torch
 from linnet.arch.names import find
 from linnet.arch.spec import Layer, Operator
 from linnet.deploy.probe import CHANNELS, Probe, by_branch, place_of, probe_model, side_of
-from linnet.deploy.runtime import onnx as on_onnx
+from linnet.deploy.runtime.known import RUNTIMES, is_here
 
 
 def some(*places: tuple[str, int, int]) -> list[Layer]:
@@ -35,14 +37,24 @@ def test_every_branch_gives_its_layer_what_it_takes() -> None:
     assert repeated == [layer.input_shape == layer.output_shape for layer in LAYERS]
 
 
-def test_its_nodes_say_whose_they_are_and_a_runtime_times_them() -> None:
-    data = probe_model(LAYERS)
-    names = [node.name for node in onnx.load_from_string(data).graph.node]
-    of = {place[0] for name in names if (place := place_of(name)) and place[1]}
-    assert of == set(range(len(LAYERS)))
+@pytest.fixture(scope="module")
+def model() -> bytes:
+    return probe_model(LAYERS)
+
+
+def test_its_nodes_say_whose_they_are(model: bytes) -> None:
+    names = [node.name for node in onnx.load_from_string(model).graph.node]
+    assert {place[0] for name in names if (place := place_of(name)) and place[1]} == set(range(len(LAYERS)))
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_a_runtime_says_what_each_node_took(model: bytes, runtime: str) -> None:
+    if not is_here(RUNTIMES[runtime].module):
+        pytest.skip(f"{runtime} is not installed: {RUNTIMES[runtime].install}")
     side = side_of(LAYERS)
     pictures = np.zeros((1, CHANNELS, side, side), np.float32)
-    times = on_onnx.node_times(data, pictures, threads=1, calls=3)
+    times = import_module(f"linnet.deploy.runtime.{runtime}").node_times(model, pictures, threads=1, calls=6)
+    assert len({name for name, _ in times}) > len(LAYERS)
     found = by_branch(times, len(LAYERS))
     assert all(ms > 0 and nodes > 0 for ms, nodes in found)
     assert sum(ms for ms, _ in found) < sum(ms for _, ms in times), "what makes a layer's input is not the layer's time"
