@@ -27,6 +27,8 @@ VERBS = {
     "compare": "linnet.explanation.compare",
     "export": "linnet.deploy.export",
     "bench": "linnet.deploy.bench",
+    "web": "linnet.deploy.web.folder",
+    "phone": "linnet.deploy.web.phone",
     "predict": "linnet.deploy.predict",
     "report": "linnet.explanation.report",
     "convert": "linnet.weights.convert",
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
     from .deploy.export import export as export
     from .deploy.latency import latency as latency
     from .deploy.predict import predict as predict
+    from .deploy.web.folder import web as web
+    from .deploy.web.phone import phone as phone
     from .errors import LinnetError as LinnetError
     from .evaluation.evaluate import evaluate as evaluate
     from .explanation.compare import compare as compare
