@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from ..errors import LinnetError, SettingError, did_you_mean
 from .bundle import Bundle, read_bundle
 from .peak import open_any
 from .predict import bundle_in
-from .runtime.known import RUNTIMES, WAYS, find_way, is_here, way
+from .runtime.known import RUNTIMES, WAYS, KnownRuntime, find_way, is_here, way
+
+if TYPE_CHECKING:
+    from ..nn.net import Net
 
 EAGER = "pytorch"  # the name of what is no runtime of a bundle
 
@@ -129,9 +133,11 @@ def accuracy_of(certificate: dict[str, Any]) -> tuple[float | None, tuple[float,
 
 
 def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contestant]:
-    """A network with drawn weights, exported for every way; without `ways` for all that are installed."""
+    """A network with drawn weights, exported for every way; without `ways` for all that are installed.
+
+    int8 is calibrated on noise: good for its time, and for nothing else.
+    """
     from .eager import untrained
-    from .proven import write_files
 
     found, written = [], dict[tuple[str, ...], tuple[bytes, ...] | LinnetError]()
     net = None
@@ -140,26 +146,17 @@ def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contes
             found.append(eager(arch.name, arch))
             continue
         known, precision = find_way(name)
-        if not (is_here(known.module) and is_here(known.maker)):
+        if not (is_here(known.module) and is_here(known.maker_of(precision))):
             if ways:
-                notes.append(f"{known.title} is not installed. Install it with: {known.install}")
-            continue
-        if precision == "int8":
-            if ways:
-                notes.append(
-                    f"{name} needs photos to calibrate it: linnet export RUN --to {name}, then bench the bundle."
-                )
+                notes.append(f"{known.title} is not installed for {name}. Install it with: {known.install}")
             continue
         names = known.files_of(precision)
         if names not in written:
             net = net or untrained(arch)
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / names[0]
-                try:
-                    write_files(known, net, Preprocess(image=arch.image), path, uint8=False)
-                    written[names] = tuple((Path(folder) / file).read_bytes() for file in names)
-                except LinnetError as error:
-                    written[names] = error
+            try:
+                written[names] = (int8_files if precision == "int8" else float_files)(known, net)
+            except LinnetError as error:
+                written[names] = error
         made = written[names]
         if isinstance(made, LinnetError):
             notes.append(str(made))
@@ -167,6 +164,24 @@ def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contes
             size = sum(map(len, made))
             found.append(Contestant(arch.name, name, arch.image, known.name, precision, made, size))
     return found
+
+
+def float_files(known: KnownRuntime, net: Net) -> tuple[bytes, ...]:
+    from .proven import write_files
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(known, net, Preprocess(image=net.arch.image), Path(folder) / known.files[0], uint8=False)
+        return tuple((Path(folder) / file).read_bytes() for file in known.files)
+
+
+def int8_files(known: KnownRuntime, net: Net) -> tuple[bytes, ...]:
+    from .proven import converting
+
+    maker = import_module(f".runtime.{known.name}_int8", __package__)
+    noise = np.random.default_rng(0).standard_normal((4, 3, net.arch.image, net.arch.image), np.float32)
+    with converting(known, net):
+        prepared = maker.prepare(net, Preprocess(image=net.arch.image), [noise])
+        return tuple(maker.quantise(prepared, maker.SETTINGS[0]))
 
 
 def eager(name: str, arch: Arch) -> Contestant:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from linnet.deploy import proven
+from linnet.deploy import contestant
 from linnet.deploy.bundle import read_bundle
 from linnet.deploy.contestant import EAGER, Contestant, accuracy_of, line_up
 from linnet.deploy.runtime.known import WAYS, is_here
@@ -70,32 +70,38 @@ def test_a_bundle_has_its_own_size(sealed):
 
 
 def test_a_network_by_name_is_exported_for_all_that_is_here(monkeypatch):
-    """Once for each file, however many ways read it; what has no file without photos is not asked for."""
+    """Once for each file, however many ways read it."""
     written = []
 
-    def write(known, net, preprocess, path, *, uint8):
-        written.append((known.name, net.arch.image, preprocess.image))
-        for file in known.files:
-            (
-                path.parent / file.rpartition("/")[2] if known.files[0] == path.name else path.parents[1] / file
-            ).write_bytes(b"x")
+    def files(known, net):
+        written.append((known.name, net.arch.image))
+        return (b"x",) * len(known.files)
 
-    monkeypatch.setattr(proven, "write_files", lambda known, net, preprocess, path, *, uint8: (
-        path.parent.mkdir(exist_ok=True), write(known, net, preprocess, path, uint8=uint8)))  # fmt: skip
+    monkeypatch.setattr(contestant, "float_files", files)
+    monkeypatch.setattr(contestant, "int8_files", lambda known, net: (b"8",) * len(known.files))
     field = line_up(["mobilenetv3_small_035"], [], [32, 64])
     here = [name for name, (known, precision) in WAYS.items()
-            if is_here(known.module) and is_here(known.maker) and precision != "int8"]  # fmt: skip
+            if is_here(known.module) and is_here(known.maker_of(precision))]  # fmt: skip
     assert [(one.image, one.way) for one in field.contestants] == [(s, w) for s in (32, 64) for w in [*here, EAGER]]
-    assert len(written) == len(set(written)) == 2 * len({WAYS[name][0].name for name in here})
-    assert all(image == size for _, image, size in written)
+    floats = [name for name in here if WAYS[name][1] != "int8"]
+    assert len(written) == len(set(written)) == 2 * len({WAYS[name][0].name for name in floats})
+    for one in field.contestants:
+        assert (b"8" in one.files) == (one.precision == "int8")
     assert json.loads(field.contestants[-1].files[0])["image"] == 64
+
+
+def test_in_int8_too_if_only_for_its_time():
+    field = line_up(["mobilenetv3_small_035"], ["onnx-int8"], [32])
+    (one,) = field.contestants
+    assert one.call(2, 1)().shape == (2, 1000)
+    assert one.size_bytes < 4e6
 
 
 def test_a_converter_that_fails_leaves_the_others(monkeypatch):
     def fails(*_a, **_k):
         raise ProofError("ONNX Runtime cannot take it.")
 
-    monkeypatch.setattr(proven, "write_files", fails)
+    monkeypatch.setattr(contestant, "float_files", fails)
     field = line_up(["mobilenetv3_small_035"], ["onnx", EAGER], [32])
     assert [one.way for one in field.contestants] == [EAGER]
     assert field.notes == ("ONNX Runtime cannot take it.",)

@@ -1,0 +1,118 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from linnet.deploy.bundle import Runtime
+from linnet.deploy.fastest import every_way, ranked, ways_table
+from linnet.deploy.figures import Ratio
+from linnet.deploy.measured import Bench, Row
+from linnet.deploy.runtime.known import WAYS, is_here, way
+
+FASTEST = "openvino-int8"
+RUNTIMES = (
+    Runtime("onnx", "fp32", "model.onnx"),
+    Runtime("openvino", "bf16", "openvino/model.xml", ("openvino/model.bin",)),
+    Runtime("openvino", "int8", "openvino-int8/model.xml", ("openvino-int8/model.bin",)),
+)
+WAYS_HERE = [way(one.runtime, one.precision) for one in RUNTIMES]
+
+
+def certificate(runtime, size, memory, **more):
+    return {
+        "runtime": runtime.runtime, "precision": runtime.precision, "size_bytes": size, "memory": {"peak_bytes": memory},
+        "latency": {"batch": 1, "image": 224, "threads": 2, "median_ms": 99.0}, "top1_agreement": 0.99,
+        "accuracy": {"runtime": {"top1": 0.9, "interval": [0.88, 0.92]}}, "drop": {"drop": 0.001, "at_most": 0.006}, **more,
+    }  # fmt: skip
+
+
+CERTIFICATES = (
+    certificate(RUNTIMES[0], 22_000_000, 90_000_000),
+    certificate(RUNTIMES[1], 22_500_000, 130_000_000),
+    certificate(RUNTIMES[2], 6_000_000, 120_000_000, decided=True),
+)
+
+
+def bench(*times, told_apart=True):
+    """Rows of these medians in the order of WAYS_HERE, and what the pairs say."""
+    rows = [
+        Row(name, "", name, 224, 1, 1, 2, ms, ms, ms, ms, 1000 / ms, 100)
+        for name, ms in zip(WAYS_HERE, times, strict=True)
+    ]
+    rows.sort(key=lambda row: row.median_ms)
+    low = 1.5 if told_apart else 0.9
+    pairs = [
+        Ratio(a.name, b.name, b.median_ms / a.median_ms, low, 2.5) for i, a in enumerate(rows) for b in rows[i + 1 :]
+    ]
+    return Bench("latency", tuple(rows), tuple(pairs), 1.01, "", {"rounds": 24})
+
+
+def test_the_fastest_comes_first_and_each_kind_has_its_best():
+    found = ranked(bench(3.0, 1.5, 1.1), RUNTIMES, CERTIFICATES)
+    assert found.default == {"latency": FASTEST, "memory": "onnx", "size": FASTEST}
+    assert [WAYS_HERE[i] for i in found.order] == [FASTEST, "openvino-bf16", "onnx"]
+    assert found.latency[2]["median_ms"] == 1.1
+    assert found.latency[2]["image"] == 224, "what the certificate said stays"
+    assert found.latency[2]["in_turns"] == {"rounds": 24, "drift": 1.01, "ratio": 1.0}
+    assert found.latency[0]["in_turns"]["interval"] == [1.5, 2.5]
+
+
+def test_of_those_that_cannot_be_told_apart_the_most_exact():
+    found = ranked(bench(1.12, 1.11, 1.1, told_apart=False), RUNTIMES, CERTIFICATES)
+    assert found.default["latency"] == "onnx"
+    assert [WAYS_HERE[i] for i in found.order] == ["onnx", FASTEST, "openvino-bf16"]
+
+
+def test_a_drop_that_is_not_decided_does_not_become_the_default():
+    """With few photos int8 may have lost more than it seems: whoever wants it says so."""
+    unsure = (*CERTIFICATES[:2], replaced(CERTIFICATES[2], decided=False))
+    found = ranked(bench(3.0, 1.5, 1.1), RUNTIMES, unsure)
+    assert found.default["latency"] == "openvino-bf16"
+    assert [WAYS_HERE[i] for i in found.order] == ["openvino-bf16", FASTEST, "onnx"]
+    alone = ranked(replace(bench(3.0, 1.5, 1.1)), RUNTIMES, tuple(replaced(c, decided=False) for c in CERTIFICATES))
+    assert alone.default["latency"] == FASTEST, "where all are unsure, the fastest of them"
+
+
+def test_memory_that_is_not_known_has_no_best():
+    found = ranked(bench(3, 2, 1), RUNTIMES, tuple({k: v for k, v in c.items() if k != "memory"} for c in CERTIFICATES))
+    assert list(found.default) == ["latency", "size"]
+
+
+def replaced(certificate, **more):
+    return {**certificate, **more}
+
+
+def test_the_table_says_who_wins_what():
+    found = ranked(bench(3.0, 1.5, 1.1), RUNTIMES, CERTIFICATES)
+    certificates = [replaced(CERTIFICATES[i], latency=found.latency[i]) for i in found.order]
+    facts = json.loads(json.dumps({"default": found.default, "certificates": certificates}))
+    lines = ways_table(facts)
+    assert lines[0] == ""
+    assert lines[2].split() == [
+        FASTEST, "1.10", "ms", "1", "120", "MB", "6.0", "MB", "99.0", "%", "90.0", "%", "0.1", "(at", "most", "0.6)",
+        "latency,", "size",
+    ]  # fmt: skip
+    assert "2.73 (1.50 to 2.50)" in lines[4]
+    assert lines[4].endswith("memory")
+    assert len(lines) == 5
+    assert ways_table({"certificates": certificates}) == []
+
+
+def test_a_machine_that_changed_and_a_faster_one_that_is_unsure_are_said():
+    unsure = (*CERTIFICATES[:2], replaced(CERTIFICATES[2], decided=False))
+    found = ranked(replace(bench(3.0, 1.5, 1.1), drift=1.3), RUNTIMES, unsure)
+    certificates = [replaced(unsure[i], latency=found.latency[i]) for i in found.order]
+    lines = ways_table({"default": found.default, "certificates": certificates})
+    assert any("The machine changed" in line for line in lines)
+    assert any(line.startswith(f"{FASTEST} is faster, but") for line in lines)
+
+
+@pytest.mark.parametrize("int8", [True, False])
+def test_every_way_is_what_is_installed(int8):
+    found = every_way(int8=int8)
+    assert "onnx" in found
+    assert list(found) == [name for name in WAYS if name in found]
+    for name in found:
+        known, precision = WAYS[name]
+        assert is_here(known.module)
+        assert int8 or precision != "int8"
