@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 # Not for type checkers alone: the command line reads the signature.
 from .adb import Commands
 from .measured import Bench
+from .web.devices import DeviceTable
 
 if TYPE_CHECKING:
     from .contestant import Contestant
@@ -32,7 +33,8 @@ def bench(
     plot: Path | None = None,
     adb: bool = False,
     import_: Path | None = None,
-) -> Bench | Commands:
+    phone: bool = False,
+) -> Bench | Commands | DeviceTable:
     """Measure how fast models are here, all in turns, and say which cannot be told apart.
 
     Args:
@@ -48,6 +50,7 @@ def bench(
         plot: A new .svg file for accuracy against latency, of bundles.
         adb: Measure nothing; print the commands that measure a bundle's LiteRT and ExecuTorch files on a phone.
         import_: Measure nothing; read what these commands wrote.
+        phone: Measure a bundle on phones instead, in their browsers, as `linnet phone` does.
     """
     from ..errors import SettingError
     from ..files import write_json, write_text
@@ -56,6 +59,7 @@ def bench(
     from .contestant import line_up
     from .pareto import pareto_svg
     from .predict import bundle_in
+    from .web.phone import phone as measure_phones
 
     given = [str(models)] if isinstance(models, str | Path) else [str(model) for model in models]
     if batch < 1 or threads < 0 or not 0 < seconds < 86400:
@@ -69,6 +73,10 @@ def bench(
         if len(given) != 1 or import_:
             raise SettingError("--adb is for one bundle: linnet bench BUNDLE --adb")
         return adb_commands(read_bundle(bundle_in(Path(given[0]))), threads=threads)
+    if phone:
+        if len(given) != 1 or import_ or plot:
+            raise SettingError("--phone is for one bundle, with --out perhaps: linnet bench BUNDLE --phone")
+        return measure_phones(Path(given[0]), out=out)
     if import_:
         if given or plot:
             raise SettingError("--import reads what a phone has measured: give that file alone, with --out perhaps.")

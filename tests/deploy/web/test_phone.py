@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from linnet.deploy.bench import bench
 from linnet.deploy.bundle import read_bundle
 from linnet.deploy.web.phone import local_address, phone, qr_code
 from linnet.errors import SettingError
@@ -110,3 +111,12 @@ def test_ctrl_c_ends_it_well(sealed):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out.strip()) == (0, "No device has sent its times.")
     assert "Traceback" not in err
+
+
+def test_bench_has_it_too(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("linnet.deploy.web.phone.phone", lambda bundle, *, out: asked.append((bundle, out)))
+    bench((str(tmp_path),), phone=True, out=tmp_path / "d.json")
+    assert asked == [(tmp_path, tmp_path / "d.json")]
+    with pytest.raises(SettingError, match="linnet bench BUNDLE --phone"):
+        bench(("a", "b"), phone=True)
