@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..bundle import Bundle
 
+WEB = "web"  # what it is called in `export --to`
 SUFFIX = "-web"
 MODEL = "model.onnx"
 
@@ -45,6 +46,30 @@ def web(bundle: Path, *, out: Path | None = None) -> Page:
         for name, data in files.items():
             (temporary / name).write_bytes(data)
     return Page(place, sum(map(len, files.values())))
+
+
+def split_web(to: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """The runtimes that `export --to` asks for, with the one that browsers run if a page is wanted; and whether it is.
+
+    Raises: FileError when ONNX Runtime Web cannot be had. An export takes minutes; that is said before.
+    """
+    from .package import package_files
+
+    if isinstance(to, str) or WEB not in to:
+        return to, False
+    package_files()
+    others = tuple(name for name in to if name != WEB)
+    return others if {"onnx", "auto"} & set(others) else ("onnx", *others), True
+
+
+def page_beside(bundle: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Make the page of a bundle just made: a line that says where it is, or one that says why there is none."""
+    from ...errors import LinnetError
+
+    try:
+        return (f"page: {web(bundle)}",), ()
+    except LinnetError as error:
+        return (), (f"{WEB}: {error}",)
 
 
 def page_files(bundle: Bundle) -> dict[str, bytes]:
