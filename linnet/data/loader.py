@@ -27,7 +27,7 @@ from .cuts import Cut, cuts
 from .image import BadImage
 from .sampling import balanced_order
 from .shard import Packed
-from .workers import leave_interrupts_to_the_parent, script_hidden, worker_context
+from .workers import end_with_parent, leave_interrupts_to_the_parent, script_hidden, worker_context
 
 if TYPE_CHECKING:
     from linnet.data.preprocess import Preprocess
@@ -242,6 +242,7 @@ def unchanged(batch: Any) -> Any:
 
 
 def start_worker(worker: int) -> None:
+    end_with_parent()
     leave_interrupts_to_the_parent()
     torch.set_num_threads(1)
 

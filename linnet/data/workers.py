@@ -9,8 +9,10 @@ in 20 ms. Where there is none (Windows), spawn.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
@@ -49,3 +51,14 @@ def script_hidden() -> Iterator[None]:
 def leave_interrupts_to_the_parent() -> None:
     """Ctrl-C reaches every process of the terminal; only the parent may answer it: it saves, then ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """End this worker when the process that it works for is gone, also when that was shot (SIGKILL, out of memory).
+
+    torch's workers look whether their parent is another one than before. That of ours is the fork server, which in turn
+    lives for as long as a worker does: all would stay for ever, with their memory, and hold the terminal's pipes open.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

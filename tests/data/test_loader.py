@@ -316,6 +316,36 @@ def test_workers_leave_an_interrupt_to_their_parent(photos: list[Photo]) -> None
     assert len(list(given)) == 63
 
 
+def test_workers_end_when_their_process_is_shot(photos: list[Photo], tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import multiprocessing, os, signal
+from collections import namedtuple
+from linnet.data.augment import Augment
+from linnet.data.loader import train_batches
+photos = [namedtuple("Photo", "path label target packed")({str(photos[0].path)!r}, 0, 0, None)] * 400
+given = train_batches(photos, Augment(8), seed=0, epoch=0, batch=2, workers=2)
+for _ in range(2):
+    next(given)
+print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+""")
+    ran = subprocess.run(  # returns when the last that holds its stdout is gone
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    workers = [int(pid) for pid in ran.stdout.split()]
+    assert len(workers) == 2
+    until = time.monotonic() + 20
+    while (left := [pid for pid in workers if Path(f"/proc/{pid}").exists()]) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not left
+
+
 def test_torchs_own_random_numbers_are_not_touched(photos: list[Photo]) -> None:
     before = torch.random.get_rng_state()
     taken(photos, workers=1)
