@@ -21,6 +21,7 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
         port: The port; 0 takes a free one.
         out: The JSON file for the times; none makes NAME-devices.json beside the bundle. Nothing is overwritten.
     """
+    import hashlib
     import secrets
     import sys
     from dataclasses import replace
@@ -31,8 +32,8 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
     from ...files import free_file, write_json
     from ..bundle import SUFFIX, read_bundle
     from ..predict import bundle_in
-    from .folder import page_files
-    from .server import PageServer
+    from .folder import MODEL, page_files
+    from .server import PageServer, local_address
 
     if devices < 0 or not 0 <= port < 65_536:
         raise SettingError(f"devices is {devices} and port {port}; allowed are devices 0 or more, port 0 to 65535.")
@@ -42,7 +43,7 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
     name = checked.folder.name.removesuffix(SUFFIX)
     place = Path(out) if out else free_file(checked.folder.with_name(f"{name}-devices.json"))
     files = page_files(checked)
-    sha256 = checked.facts["files"]["model.onnx"]["sha256"]
+    sha256 = hashlib.sha256(files[MODEL]).hexdigest()
     table = DeviceTable(checked.name, sha256, file=str(place))
     host = host or local_address()
     try:
@@ -68,18 +69,6 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
         finally:
             server.shutdown()
     return table
-
-
-def local_address() -> str:
-    """This computer's address in the local network, or 127.0.0.1 where there is none. Nothing is sent."""
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # an address for documents: only the way to the outside is looked up
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
 
 
 def invite(server: PageServer) -> None:

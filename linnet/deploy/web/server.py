@@ -36,6 +36,16 @@ HEADERS = {
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 
 
+def local_address() -> str:
+    """This computer's address in the local network, or 127.0.0.1 where there is none. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address for documents: only the way to the outside is looked up
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
 class PageServer(ThreadingHTTPServer):
     """Serves `files` below /`word`/ and puts each device that sends its times into `results`."""
 
@@ -50,8 +60,10 @@ class PageServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        host, port = self.server_address[:2]
-        shown = f"[{host!s}]" if ":" in str(host) else str(host)
+        host, port = str(self.server_address[0]), self.server_address[1]
+        if ip_address(host).is_unspecified:  # all of this computer's addresses
+            host = local_address()
+        shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}/{self.word}/?collect"
 
 

@@ -6,8 +6,9 @@ from importlib.resources import files
 import pytest
 
 from linnet.deploy.bundle import read_bundle
-from linnet.deploy.web.folder import about, page_files, web
-from linnet.errors import LinnetError, SettingError
+from linnet.deploy.export import export
+from linnet.deploy.web.folder import about, page_beside, page_files, split_web, web
+from linnet.errors import FileError, LinnetError, SettingError
 
 PAGE = {one.name: one.read_text() for one in files("linnet.deploy.web").joinpath("page").iterdir()}
 
@@ -87,3 +88,33 @@ def test_each_module_finds_what_it_imports(fake_ort):
     for name, text in PAGE.items():
         for module in re.findall(r'from "\./([^"]+)"', text):
             assert module in PAGE or module in fake_ort, f"{name} imports {module}"
+
+
+def test_export_to_web_makes_the_bundle_and_the_page(run, fake_ort, tmp_path):
+    made = export(run, to=("web",), out=tmp_path / "shirts.linnet", workers=0)
+    assert (made.runtimes, made.errors) == (("onnx",), ())
+    assert str(made).splitlines()[0] == str(tmp_path / "shirts.linnet")
+    assert f"page: {tmp_path / 'shirts-web'} (" in str(made)
+    facts = json.loads((tmp_path / "shirts-web" / "facts.json").read_text())
+    assert facts["name"] == "shirts"
+
+
+def test_what_web_asks_of_an_export(fake_ort, monkeypatch):
+    assert split_web(("openvino",)) == (("openvino",), False)
+    assert split_web(("openvino", "web")) == (("onnx", "openvino"), True)
+    assert split_web(("web", "onnx")) == (("onnx",), True)
+    assert split_web(("web", "auto")) == (("auto",), True)
+
+    def missing():
+        raise FileError("bring it")
+
+    monkeypatch.setattr("linnet.deploy.web.package.package_files", missing)
+    with pytest.raises(FileError):  # before anything is exported
+        split_web(("web",))
+    split_web(("onnx",))  # and only then
+
+
+def test_where_no_page_can_be_made_the_bundle_stays(tmp_path):
+    notes, errors = page_beside(tmp_path)
+    assert (notes, len(errors)) == ((), 1)
+    assert errors[0].startswith("web: ")

@@ -13,6 +13,7 @@ from chromium import Chromium
 from PIL import Image
 
 from linnet.deploy.classifier import Classifier
+from linnet.deploy.export import export
 from linnet.deploy.predict import predict
 from linnet.deploy.web.folder import web
 from linnet.deploy.web.package import ORT_WEB
@@ -160,6 +161,15 @@ def test_a_page_whose_model_answers_otherwise_shows_no_answers(browser, page, tm
         assert browser.say("document.getElementById('in').hidden && document.getElementById('bench').hidden")
         server.shutdown()
         server.server_close()
+
+
+def test_a_bundle_that_takes_pixels(browser, run, tmp_path):
+    made = export(run, to=("onnx",), uint8=True, out=tmp_path / "pixels.linnet", workers=0)
+    server = served(web(made.folder).folder)
+    browser.open(f"http://127.0.0.1:{server.server_port}/")
+    assert browser.wait(READY).startswith("Ready")  # it has compared its logits
+    server.shutdown()
+    server.server_close()
 
 
 def test_a_phone_is_measured_and_its_times_come_in(browser, bundle, monkeypatch):

@@ -1,11 +1,12 @@
 import http.client
 import json
+import re
 import socket
 import threading
 
 import pytest
 
-from linnet.deploy.web.server import LARGEST, PageServer
+from linnet.deploy.web.server import LARGEST, PageServer, local_address
 
 FILES = {"index.html": b"<!doctype html>", "app.js": b"1", "a.wasm": b"\0asm"}
 
@@ -90,3 +91,9 @@ def test_there_is_an_end_to_what_it_takes(server, sent):
 def test_who_says_nothing_holds_nobody_up(server):
     with socket.create_connection(("127.0.0.1", server.server_port)):
         assert ask(server, "GET", "/word/app.js")[0] == 200
+
+
+def test_an_address_that_others_can_reach_or_this_computer_alone():
+    assert re.fullmatch(r"\d+(\.\d+){3}", local_address())
+    with PageServer(("0.0.0.0", 0), FILES, "word", "ab" * 32) as made:
+        assert made.url == f"http://{local_address()}:{made.server_port}/word/?collect"

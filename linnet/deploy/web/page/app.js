@@ -47,8 +47,9 @@ function classify(model, name, getPicture) {
       const start = performance.now();
       const logits = await logitsOf(model, pixelsOf(model.facts.preprocess, picture));
       card.answer(model.facts, picture, logits, performance.now() - start);
-    } catch {
-      card.failed("This browser cannot open it as a picture.");
+    } catch (error) {
+      const unreadable = error instanceof DOMException; // what a decoder throws
+      card.failed(unreadable ? "This browser cannot open it as a picture." : `It could not be classified (${error.message}).`);
     }
   });
 }

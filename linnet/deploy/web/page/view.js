@@ -1,6 +1,6 @@
 // What is put on the page. All text goes in as text, never as HTML.
 
-import { best } from "./model.js";
+import { best } from "./answer.js";
 
 const TOP = 5;
 

@@ -1,0 +1,24 @@
+"""page/answer.js against deploy/classifier.py."""
+
+import numpy as np
+import pytest
+
+from linnet.deploy.classifier import Classifier
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_page_says_what_the_classifier_says(several, node):
+    classifier = Classifier.__new__(Classifier)
+    classifier.classes, classifier.several = tuple(f"class {i}" for i in range(12)), several
+    logits = np.random.default_rng(1).normal(0, 6, (30, 12)).astype(np.float32)
+    logits[3] = 0  # all alike: in the order of the classes
+    logits[4, :2] = (90, 700)  # exp(700) is no number of single precision, exp(-700) nearly none
+    facts = {"classes": classifier.classes, "labels": "several" if several else "one"}
+    script = "return given[1].map((logits) => best(given[0], Float32Array.from(logits)))"
+    found = node('import { best } from "./answer.js";', script, [facts, logits.tolist()])
+    for bars, row in zip(found, logits, strict=True):
+        wanted = classifier._best("", row, 12).classes
+        assert [bar["name"] for bar in bars] == [name for name, _ in wanted]
+        np.testing.assert_allclose(
+            [bar["share"] for bar in bars], [share for _, share in wanted], rtol=1e-12, atol=1e-300
+        )
