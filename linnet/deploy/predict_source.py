@@ -19,8 +19,11 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("data.preprocess", ()),
     ("deploy.manifest", ()),
     ("deploy.runtime.known", ()),
+    ("deploy.quiet", ("written_to", "moved")),
     ("deploy.runtime.onnx", ("MESSAGES", "EXTERNAL", "refuse_external_data", "read_varint", "load_onnx")),
     ("deploy.runtime.openvino", ("load_openvino",)),
+    ("deploy.runtime.litert", ("load_litert",)),
+    ("deploy.runtime.executorch", ("OPEN", "load_executorch")),
     ("deploy.runtime.opening", ()),
     ("deploy.classifier", ()),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from linnet.deploy.predict import predict
 from linnet.deploy.predict_source import predict_source
 from linnet.errors import ProofError
 
-NEEDS = {"numpy", "PIL", "onnxruntime", "openvino"}  # of the runtimes any one
+NEEDS = {"numpy", "PIL", "onnxruntime", "openvino", "ai_edge_litert", "executorch", "torch"}  # of the runtimes any one
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,14 @@ def test_it_is_linnets_own_source(sealed):
     import inspect
 
     from linnet.data import image, preprocess
-    from linnet.deploy.runtime import onnx, openvino
+    from linnet.deploy.runtime import executorch, litert, onnx, openvino
 
     for part in (preprocess.Preprocess, image.open_image, image.read_size, onnx.refuse_external_data, onnx.load_onnx):
         assert inspect.getsource(part) in text
-    assert inspect.getsource(openvino.load_openvino) in text
-    assert "import torch" not in text
+    alone = inspect.getsource(executorch.load_executorch)
+    for loader in (inspect.getsource(openvino.load_openvino), inspect.getsource(litert.load_litert), alone):
+        assert loader in text
+    assert "import torch" not in text.replace(alone, "")  # whose Python does not load without it
     assert "def convert" not in text
 
 

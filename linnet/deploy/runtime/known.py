@@ -62,6 +62,13 @@ RUNTIMES = {
             "openvino", "OpenVINO", ("openvino/model.xml", "openvino/model.bin"), "openvino", "openvino", "openvino",
             ("fp32", "bf16"),
         ),
+        KnownRuntime(
+            "litert", "LiteRT", ("model.tflite",), "ai-edge-litert", "ai_edge_litert", "litert_torch", batch="1",
+            channels_last=True,
+        ),
+        KnownRuntime(  # its package does not bring torch, without which it does not load
+            "executorch", "ExecuTorch", ("model.pte",), "executorch torch", "executorch", "executorch", batch="1",
+        ),
     )
 }  # fmt: skip
 

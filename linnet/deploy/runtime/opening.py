@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import SettingError
+from .executorch import load_executorch
 from .known import Run
+from .litert import load_litert
 from .onnx import load_onnx
 from .openvino import load_openvino
 
@@ -19,6 +21,10 @@ def open_model(runtime: str, precision: str, files: Sequence[bytes], *, threads:
         return load_onnx(*files, threads=threads)
     if runtime == "openvino":
         return load_openvino(*files, precision=precision, threads=threads)
+    if runtime == "litert":
+        return load_litert(*files, threads=threads)
+    if runtime == "executorch":
+        return load_executorch(*files, threads=threads)
     raise SettingError(
         f"This program does not know the runtime {runtime!r}. Make the bundle again with `linnet export`."
     )

@@ -29,7 +29,9 @@ def test_garbage_is_refused_by_every_runtime(name):
 def test_a_missing_package_gives_the_line_to_install_it(name, sealed, monkeypatch):
     import sys
 
-    monkeypatch.setitem(sys.modules, RUNTIMES[name].module, None)
+    module = RUNTIMES[name].module
+    for loaded in [module, *(one for one in sys.modules if one.startswith(f"{module}."))]:
+        monkeypatch.setitem(sys.modules, loaded, None)
     files = [(sealed / "model.onnx").read_bytes(), b""][: len(RUNTIMES[name].files)]
     with pytest.raises(SettingError, match=f"pip install {RUNTIMES[name].package}"):
         open_model(name, "fp32", files)
