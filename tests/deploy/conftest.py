@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from linnet.arch.mobilenet import MBConv
 from linnet.arch.names import find
+from linnet.arch.spec import Arch, Classifier, Conv, Pool, Stage, Style
 from linnet.data.preprocess import Preprocess
 from linnet.deploy.export import export
 from linnet.nn.build import build
@@ -121,3 +123,53 @@ def several_run(tmp_path_factory, photos):
 @pytest.fixture(scope="session")
 def several_sealed(several_run):
     return export(several_run, workers=0).folder
+
+
+def sure_model(image=32):
+    """A small network that has learnt the patterns: mostly right, by a margin that int8 leaves. Two seconds."""
+    arch = Arch("tiny", image, (Stage(Conv(k=3), 16, 1, 2),),
+        (Stage(MBConv(t=3, k=3, se=0.25), 24, 2, 2), Stage(MBConv(t=3, k=3), 32, 1, 2)),
+        (Conv(64, k=1), Pool(), Classifier(len(CLASSES))), style=Style(act="relu6"))  # fmt: skip
+    preprocess, rng = Preprocess(image=image), np.random.default_rng(5)
+    pixels = np.stack([preprocess.pixels(picture(kind, rng)) for _ in range(24) for kind in CLASSES])
+    images, labels = torch.from_numpy(preprocess.normalise(pixels)), torch.arange(4).repeat(24)
+    torch.manual_seed(3)
+    net = build(arch).train()
+    optimiser = torch.optim.Adam(net.parameters(), 0.01)
+    for _ in range(40):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(net(images), labels).backward()
+        optimiser.step()
+    return Model(arch, CLASSES, preprocess, net.state_dict(), {})
+
+
+@pytest.fixture(scope="session")
+def sure():
+    """(network, preprocess, batches of images for calibration) and the network as ONNX, as int8 is made of it."""
+    from linnet.deploy.runtime.onnx_int8 import prepare
+
+    model = sure_model()
+    rng = np.random.default_rng(6)
+    pixels = np.stack([model.preprocess.pixels(picture(kind, rng)) for _ in range(8) for kind in CLASSES])
+    images = model.preprocess.normalise(pixels)
+    batches = [images[:16], images[16:]]
+    return model.net().eval(), model.preprocess, batches, prepare(model.net(), model.preprocess, batches)
+
+
+@pytest.fixture(scope="session")
+def hard(sure):
+    """A layer's name, and the network as if one calibration image had made what goes into that layer 60 times as large:
+    hardly a step is left for the usual values."""
+    layer, prepared = "stages.1.0.project", sure[3]
+    name = next(node.input[0] for node in prepared.model.graph.node if node.name == f"{layer}/Conv")
+    return layer, replace(prepared, high={**prepared.high, name: prepared.high[name] * 60})
+
+
+@pytest.fixture(scope="session")
+def sure_run(tmp_path_factory, photos):
+    """A run of that model; its photos are the patterns."""
+    folder = tmp_path_factory.mktemp("runs") / "sure"
+    folder.mkdir()
+    write_model(folder / "best.safetensors", sure_model())
+    (folder / "recipe.json").write_text(json.dumps({"photos": str(photos), "validation": 0.1, "test": 0.1}))
+    return folder

@@ -1,0 +1,80 @@
+"""int8 for OpenVINO: openvino-int8/model.xml and .bin, made with NNCF, the quantiser of OpenVINO's makers."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence, Set
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .onnx import exported
+from .onnx_int8 import layer_of
+
+if TYPE_CHECKING:
+    from ...data.preprocess import Preprocess
+    from ...nn.net import Net
+
+# NNCF's two bias corrections: a layer at a time on its own input's mean, or one after the other on what comes out of
+# those before it, which takes some minutes.
+SETTINGS = ("fast bias correction", "bias correction")
+
+
+@dataclass(frozen=True, eq=False)
+class Float:
+    """A network as OpenVINO has it, in float32, and the calibration images, one at a time."""
+
+    model: Any
+    images: tuple[np.ndarray, ...]
+
+
+def prepare(net: Net, preprocess: Preprocess, images: Sequence[np.ndarray], *, uint8: bool = False) -> Float:
+    """The network as OpenVINO reads it from ONNX, with batches of calibration images as its file takes them."""
+    # NNCF and OpenVINO report their use to their makers over the network unless this package, which does it, is missing.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    from ..graph import to_export
+
+    model = openvino.Core().read_model(exported(*to_export(net, preprocess, uint8=uint8)).SerializeToString(), b"")
+    return Float(model, tuple(image[None] for batch in images for image in batch))
+
+
+def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()) -> list[bytes]:
+    """model.xml and model.bin by one of SETTINGS, with these layers left in float.
+
+    Weights by channel without an offset, activations with one ("mixed"): swish and hard swish reach below nothing.
+    """
+    import openvino
+
+    nncf = quiet_nncf()
+    operators = prepared.model.get_ordered_ops()
+    kept = [one.get_friendly_name() for one in operators if layer_of(one.get_friendly_name()) in float_layers]
+    attends = any(one.get_type_name() == "Softmax" for one in operators)
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        made = nncf.quantize(
+            prepared.model, nncf.Dataset(list(prepared.images)), subset_size=len(prepared.images),
+            preset=nncf.QuantizationPreset.MIXED, fast_bias_correction=setting == "fast bias correction",
+            model_type=nncf.ModelType.TRANSFORMER if attends else None,
+            ignored_scope=nncf.IgnoredScope(names=kept, validate=False) if kept else None,
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.save_model(made, f"{folder}/model.xml", compress_to_fp16=False)
+        return [(Path(folder) / name).read_bytes() for name in ("model.xml", "model.bin")]
+
+
+def quiet_nncf() -> Any:
+    """NNCF without its log and its progress bars, which would stand between ours."""
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    return nncf
