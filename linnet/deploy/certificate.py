@@ -26,6 +26,8 @@ from ..evaluation.intervals import Drop, paired_drop
 from ..evaluation.label_metrics import SeveralMetrics, measure_several
 from ..evaluation.metrics import Metrics, measure
 from ..nn.net import Net
+from .gate import surely_above
+from .peak import peak_memory
 from .runtime.known import Run
 
 BATCH = 32
@@ -43,10 +45,11 @@ class Tolerance:
     nothing about whether the network is still the same one. rounding: a difference below this share of the largest
     logit is none, however small the spread.
     agreement: the least share of photos with the same first answer; of several labels each, of answers of yes or no.
+    None where a difference in logits alone says nothing.
     """
 
-    logit_difference: float
-    rounding: float
+    logit_difference: float | None
+    rounding: float | None
     agreement: float
 
 
@@ -56,6 +59,9 @@ class Tolerance:
 TOLERANCES = {
     "fp32": Tolerance(logit_difference=1e-3, rounding=1e-5, agreement=0.999),
     "bf16": Tolerance(logit_difference=0.2, rounding=1e-2, agreement=0.98),
+    # int8 rounds to 256 steps: logits move, and photos on the edge between two classes get the other. What counts is that
+    # as many are right (see gate.py); less agreement than this is another network.
+    "int8": Tolerance(logit_difference=None, rounding=None, agreement=0.8),
 }
 
 
@@ -71,6 +77,10 @@ class Candidate:
     row_outputs: RowOutputs | None = None  # what comes out of each row inside, where the runtime can show it
     more: Mapping[str, bytes] = field(default_factory=dict)  # the files that belong to it, by name
     uint8: bool = False  # it takes pixels: the normalisation is inside
+    made: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what its certificate states beside, such as how int8 was made
+    max_drop: float | None = None  # the share of photos that it may lose, if it passed a gate
 
 
 @dataclass(frozen=True)
@@ -123,11 +133,13 @@ def prove(
     a, b, true = np.concatenate(said), np.concatenate(answered), np.concatenate(labels)
     found, tolerance = compare(a, b, several=true.ndim == 2), TOLERANCES[candidate.precision]
     if not found.within(tolerance):
-        worst = worst_rows(net, candidate, first[:4], given[:4], tolerance.logit_difference)
+        limit = tolerance.logit_difference
+        worst = "" if limit is None else worst_rows(net, candidate, first[:4], given[:4], limit)
+        allowed = "any" if limit is None else f"{found.allowed(tolerance):.3g}"
         raise ProofError(
             f"{candidate.runtime} {candidate.precision} does not answer as the network does, so it is not in the bundle:"
             f" logits differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
-            f" {found.allowed(tolerance):.3g}), {int((~found.same).sum())} of {found.same.size}"
+            f" {allowed}), {int((~found.same).sum())} of {found.same.size}"
             f" {'labels' if true.ndim == 2 else 'photos'} get another{' first' * (true.ndim == 1)} answer."
             f" {worst}Please report this with the network's name."
         )
@@ -136,7 +148,15 @@ def prove(
     figures = measure_several if true.ndim == 2 else measure
     network, other = figures(a, true), figures(b, true)
     drop = paired_drop(right(a, true), right(b, true))
+    if candidate.max_drop is not None and surely_above(drop, candidate.max_drop):
+        raise ProofError(
+            f"{candidate.runtime} {candidate.precision} drops {drop} on the {split} photos, surely more than"
+            f" {100 * candidate.max_drop:.2g} points, so it is not in the bundle. Allow more with --max-drop, or take"
+            f" float32 or bf16."
+        )
     took = latency(candidate.run, given[:1])
+    files = [candidate.model, *candidate.more.values()]
+    memory = peak_memory(candidate.runtime, candidate.precision, files, given[:1], threads=candidate.threads)
     more = {name: hashlib.sha256(data).hexdigest() for name, data in candidate.more.items()}
     certificate = {
         "runtime": candidate.runtime,
@@ -159,7 +179,9 @@ def prove(
         "tolerance": asdict(tolerance),
         "accuracy": {"network": accuracy(network), "runtime": accuracy(other)},
         "drop": drop.to_json(),
+        **candidate.made,
         "latency": {"batch": 1, "image": preprocess.image, "threads": candidate.threads, **took},
+        **({"memory": memory.to_json()} if memory else {}),
         "machine": machine(),
         "versions": versions(),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -177,6 +199,8 @@ class Comparison:
     same: np.ndarray  # whether the first answer is the same, bool [n]; that of each of several labels, [n, classes]
 
     def allowed(self, tolerance: Tolerance) -> float:
+        if tolerance.logit_difference is None or tolerance.rounding is None:
+            return float("inf")
         return max(tolerance.logit_difference * self.spread, tolerance.rounding * self.largest)
 
     def within(self, tolerance: Tolerance) -> bool:

@@ -20,15 +20,17 @@ class Exported:
     folder: Path
     runtimes: tuple[str, ...]
     errors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what is to be known of those that passed: how int8 was made, and how sure its drop is
 
     def __fspath__(self) -> str:
         return str(self.folder)
 
     def __str__(self) -> str:
-        return str(self.folder)
+        return "\n".join([str(self.folder), *self.notes])
 
     def to_json(self) -> dict[str, Any]:
-        return {"bundle": str(self.folder), "runtimes": list(self.runtimes), "errors": list(self.errors)}
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {"bundle": str(self.folder), "runtimes": list(self.runtimes), "errors": list(self.errors), **notes}
 
 
 def export(
@@ -42,12 +44,16 @@ def export(
     threads: int = 0,
     workers: int = 2,
     uint8: bool = False,
+    calibration: int = 300,
+    max_drop: float | None = None,
 ) -> Exported:
     """Make a bundle of a trained model: files that run without PyTorch, each proven on photos it has not learnt from.
 
     Args:
         run: A run's folder, or a model's .safetensors file.
-        to: Runtimes to make files for: onnx, openvino, openvino-bf16. One that fails its proof is left out.
+        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8. One that fails its proof is left out.
+            "auto" makes all that are installed, measures them in turns and marks the best for latency, memory and size.
+            "web" makes onnx and a page beside the bundle that runs it in browsers.
         out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.
         photos: The photos to prove it on; none takes those of the run.
         split: Which of these photos; where there are no test photos, validation is taken.
@@ -55,17 +61,24 @@ def export(
         threads: Threads for the measured time; 0 means one per core.
         workers: Processes that decode photos; 0 decodes in this one.
         uint8: Put the normalisation into the files, which then take the pixels themselves, [B, H, W, 3] in RGB.
+        calibration: For int8: measure the ranges of its numbers on so many training photos.
+        max_drop: For int8: points of accuracy that it may lose on the validation photos; none means 0.5, or one photo where that is more. Layers are left in float to keep to it.
     """
     from ..data.source import find_photos
     from ..errors import SettingError
     from ..evaluation.evaluate import training_of
     from ..weights.model import read_model
     from .bundle import SUFFIX, check_name, free_place
+    from .choice import int8_notes
+    from .fastest import AUTO, ways_table
     from .manifest import MANIFEST
     from .proven import check_runtimes
     from .runtime.known import way
+    from .web.folder import page_beside, split_web
 
-    check_runtimes(to)
+    to, with_page = split_web(to)
+    if AUTO not in to:
+        check_runtimes(to)
     run = Path(run)
     model = read_model(run)
     if run.is_dir() and (run / MANIFEST).exists():
@@ -86,10 +99,17 @@ def export(
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(
         model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
-        trained_on=trained_on, counts=counts, uint8=uint8,
+        trained_on=trained_on, counts=counts, uint8=uint8, calibration=calibration, max_drop=max_drop,
     )  # fmt: skip
     made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
-    return Exported(bundle.folder, made, tuple(bundle.facts.get("failed", ())))
+    notes = (*ways_table(bundle.facts), *int8_notes(bundle.certificates))
+    failed = tuple(bundle.facts.get("failed", ()))
+    if with_page:
+        page, no_page = page_beside(bundle.folder)
+        notes, failed = (*notes, *page), (*failed, *no_page)
+    if AUTO in to:  # nobody asked for those by name
+        return Exported(bundle.folder, made, (), (*notes, *(f"Left out: {line}" for line in failed)))
+    return Exported(bundle.folder, made, failed, notes)
 
 
 def export_model(
@@ -106,37 +126,61 @@ def export_model(
     trained_on: frozenset[str] = frozenset(),
     counts: Mapping[str, Mapping[str, int]] | None = None,
     uint8: bool = False,
+    calibration: int = 300,
+    max_drop: float | None = None,
 ) -> Bundle:
     """`export` for a Model and Photos at hand: writes the bundle `folder`, whole or not at all.
 
     `trained_on`: digests of photos that the model has learnt from; these prove nothing and are left out.
-    A runtime that does not answer as the network does is left out, and why stands in bundle.json as "failed".
+    `calibration` and `max_drop` are for int8: training photos to calibrate on, and points of accuracy that may be lost on
+    the validation photos. A runtime that does not answer as the network does, or whose int8 loses more, is left out, and
+    why stands in bundle.json as "failed". Where `to` is ("auto",), the runtimes come in the order of fastest.Ranking, and
+    bundle.json says under "default" which is the best for what.
     Raises: ProofError when none is left, SettingError when `folder` is taken or a runtime is not installed.
     """
     from dataclasses import replace
 
     from ..cores import available_cores
+    from ..errors import SettingError
     from ..evaluation.several import check_form
     from ..files import write_text
     from ..weights.model import write_model
     from .bundle import new_bundle, read_bundle, seal
     from .card import model_card
     from .certificate import versions
+    from .choice import read_choice
+    from .fastest import AUTO, every_way, rank
     from .predict_source import predict_source
     from .proven import check_runtimes, proven_files
+    from .runtime.known import find_way
 
+    auto = AUTO in to
+    if auto and len(to) > 1:
+        raise SettingError(
+            f'"{AUTO}" takes every runtime that is installed. Name it alone, or name those that you want.'
+        )
+    to = every_way(int8=bool(photos.validation and photos.train)) if auto else to
     check_runtimes(to)
     check_form(model, photos)
     threads = threads or available_cores()
     split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
+    choice = None
+    if any(find_way(name)[1] == "int8" for name in to):
+        choice = read_choice(
+            model, photos, calibration=calibration, most=most, max_drop=max_drop, workers=workers, trained_on=trained_on
+        )
     net = model.net()
     facts = without_places(model.facts)
     with new_bundle(folder) as place:
         write_model(place / "weights.safetensors", replace(model, facts=facts))
         proven = proven_files(
             net, model.preprocess, to, place, photos=chosen, root=photos.root, split=split, threads=threads,
-            workers=workers, uint8=uint8,
+            workers=workers, uint8=uint8, choice=choice,
         )  # fmt: skip
+        default = {}
+        if auto:
+            ranking = rank(proven.runtimes, [proof.certificate for proof in proven.proofs], place, threads=threads)
+            proven, default = proven.ranked(ranking), {"default": ranking.default}
         first = proven.proofs[0]
         found = versions()
         write_text(place / "predict.py", predict_source(found.get("linnet-vision", "(version unknown)")))
@@ -164,6 +208,7 @@ def export_model(
                 "preprocess": model.preprocess.to_json(),
                 "metrics": {"split": split, **first.runtime.to_json()},
                 "runtimes": [runtime.to_json() for runtime in proven.runtimes],
+                **default,
                 "certificates": [proof.certificate for proof in proven.proofs],
                 **({"failed": list(proven.failures)} if proven.failures else {}),
                 "images": {"split": split, "names": list(first.names)},

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..data.preprocess import Preprocess
 from ..data.source import Photo
 from ..errors import LinnetError, ProofError, SettingError
 from ..evaluation.progress import shown_progress
+from ..files import written_whole
 from ..nn.net import Net
 from .bundle import Runtime
 from .certificate import Candidate, Proof, prove
+from .quantize import Choice, Quantised, quantised
 from .runtime.known import KnownRuntime, find_way, is_here, way
 from .runtime.opening import open_model
+
+if TYPE_CHECKING:
+    from .fastest import Ranking
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,18 @@ class Proven:
     runtimes: tuple[Runtime, ...]
     proofs: tuple[Proof, ...]
     failures: tuple[str, ...]
+
+    def ranked(self, ranking: Ranking) -> Proven:
+        """In that order, with what was measured in turns in the certificates."""
+        proofs = [
+            replace(proof, certificate={**proof.certificate, "latency": latency})
+            for proof, latency in zip(self.proofs, ranking.latency, strict=True)
+        ]
+        return replace(
+            self,
+            runtimes=tuple(self.runtimes[i] for i in ranking.order),
+            proofs=tuple(proofs[i] for i in ranking.order),
+        )
 
 
 def proven_files(
@@ -39,10 +58,12 @@ def proven_files(
     threads: int,
     workers: int,
     uint8: bool = False,
+    choice: Choice | None = None,
 ) -> Proven:
     """Write the files of all runtimes that `to` names into `place`, and keep those that answer as `net` does.
 
-    Raises: ProofError when none does, SettingError for a runtime that cannot work on this machine.
+    `choice`: what int8 is chosen by, where `to` has one in int8.
+    Raises: ProofError when none does.
     """
     passed: list[tuple[Runtime, Proof]] = []
     failures = []
@@ -51,13 +72,17 @@ def proven_files(
         file, *more = known.files_of(precision)
         runtime = Runtime(known.name, precision, file, tuple(more), "uint8" if uint8 else "float32")
         try:
-            if not (place / runtime.file).exists():  # two precisions may share a file
+            int8 = None
+            if precision == "int8":
+                assert choice is not None
+                int8 = write_int8(known, net, preprocess, choice, place, threads=threads, uint8=uint8)
+            elif not (place / runtime.file).exists():  # two precisions may share a file
                 write_files(known, net, preprocess, place / runtime.file, uint8=uint8)
-            candidate = candidate_of(runtime, place, threads=threads)
+            candidate = candidate_of(runtime, place, threads=threads, int8=int8)
             with shown_progress(len(photos), f"proving {name}") as progress:
                 proof = prove(net, candidate, photos, preprocess, root=root, split=split, workers=workers,
                               progress=progress)  # fmt: skip
-        except ProofError as error:
+        except (ProofError, SettingError) as error:  # the latter: this processor cannot, or int8 has no photos to go by
             failures.append(str(error))
         else:
             passed.append((runtime, proof))
@@ -79,8 +104,27 @@ def remove(place: Path, files: Sequence[str]) -> None:
 
 def write_files(known: KnownRuntime, net: Net, preprocess: Preprocess, path: Path, *, uint8: bool) -> None:
     """Raises: ProofError, in one line, for whatever the runtime's converter cannot do with this network."""
-    try:
+    with converting(known, net):
         import_module(f".runtime.{known.name}", __package__).convert(net, preprocess, path, uint8=uint8)
+
+
+def write_int8(
+    known: KnownRuntime, net: Net, preprocess: Preprocess, choice: Choice, place: Path, *, threads: int, uint8: bool
+) -> Quantised:
+    """The files of a runtime's int8 in the folder `place`, and how they were chosen. Raises: ProofError, in one line."""
+    with converting(known, net):
+        made = quantised(net, preprocess, known, choice, threads=threads, uint8=uint8)
+    for file, data in zip(known.files_of("int8"), made.files, strict=True):
+        with written_whole(place / file) as temporary:
+            temporary.write_bytes(data)
+            temporary.chmod(0o644)
+    return made
+
+
+@contextmanager
+def converting(known: KnownRuntime, net: Net) -> Iterator[None]:
+    try:
+        yield
     except LinnetError:
         raise
     except Exception as error:  # converters raise all kinds
@@ -90,13 +134,13 @@ def write_files(known: KnownRuntime, net: Net, preprocess: Preprocess, path: Pat
         ) from error
 
 
-def candidate_of(runtime: Runtime, place: Path, *, threads: int) -> Candidate:
+def candidate_of(runtime: Runtime, place: Path, *, threads: int, int8: Quantised | None = None) -> Candidate:
     files = {name: (place / name).read_bytes() for name in (runtime.file, *runtime.more)}
     run = open_model(runtime.runtime, runtime.precision, list(files.values()), threads=threads)
     inside = getattr(import_module(f".runtime.{runtime.runtime}", __package__), "row_outputs", None)
     return Candidate(
         runtime.runtime, runtime.precision, files.pop(runtime.file), run, threads, inside, more=files,
-        uint8=runtime.input == "uint8",
+        uint8=runtime.input == "uint8", made=int8.facts if int8 else {}, max_drop=int8.verdict.max_drop if int8 else None,
     )  # fmt: skip
 
 
@@ -105,7 +149,7 @@ def check_runtimes(to: Sequence[str]) -> None:
     if not to or isinstance(to, str):
         raise SettingError(f'to is {to!r}; give a list of runtimes, such as ("onnx",).')
     for known, precision in map(find_way, to):
-        if not (is_here(known.module) and is_here(known.maker)):
+        if not (is_here(known.module) and is_here(known.maker_of(precision))):
             raise SettingError(
                 f"{known.title} is not installed, so nothing can be made for {way(known.name, precision)}. Install it"
                 f" with: {known.install}"

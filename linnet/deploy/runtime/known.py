@@ -33,6 +33,7 @@ class KnownRuntime:
     precisions: tuple[str, ...] = ("fp32",)
     batch: str = "B"  # "B": any number of images at a time; "1": one
     channels_last: bool = False  # float32 images are [B, H, W, 3] inside the file
+    quantiser: str = ""  # the module that makes its int8, where that is not `maker`
 
     @property
     def install(self) -> str:
@@ -48,6 +49,10 @@ class KnownRuntime:
             for folder, _, name in (file.rpartition("/") for file in self.files)
         )
 
+    def maker_of(self, precision: str) -> str:
+        """The module that writes its files at this precision."""
+        return (self.quantiser if precision == "int8" else "") or self.maker
+
     def shape(self, image: int, input: str) -> str:
         """What the file takes, in words."""
         last = self.channels_last or input == "uint8"
@@ -57,10 +62,12 @@ class KnownRuntime:
 RUNTIMES = {
     one.name: one
     for one in (
-        KnownRuntime("onnx", "ONNX Runtime", ("model.onnx",), "onnxruntime", "onnxruntime", "onnxscript"),
+        KnownRuntime(
+            "onnx", "ONNX Runtime", ("model.onnx",), "onnxruntime", "onnxruntime", "onnxscript", ("fp32", "int8"),
+        ),
         KnownRuntime(
             "openvino", "OpenVINO", ("openvino/model.xml", "openvino/model.bin"), "openvino", "openvino", "openvino",
-            ("fp32", "bf16"),
+            ("fp32", "bf16", "int8"), quantiser="nncf",
         ),
         KnownRuntime(
             "litert", "LiteRT", ("model.tflite",), "ai-edge-litert", "ai_edge_litert", "litert_torch", batch="1",
