@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from linnet.data.source import find_photos
+from linnet.deploy import certificate
 from linnet.deploy.bundle import read_bundle
 from linnet.deploy.certificate import (
     TOLERANCES,
@@ -177,6 +178,25 @@ def test_bfloat16_may_differ_more_but_not_as_a_mistake_does():
     assert compare(a, near).within(TOLERANCES["bf16"])
     assert not compare(a, a * np.float32(1.2)).within(TOLERANCES["bf16"])
     assert not compare(a, a[:, ::-1]).within(TOLERANCES["bf16"])
+
+
+def test_int8_may_move_logits_but_not_answers():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(200, 10)).astype(np.float32)
+    assert compare(a, a * np.float32(3)).within(TOLERANCES["int8"])
+    assert not compare(a, a * np.float32(3)).within(TOLERANCES["bf16"])
+    assert not compare(a, a[:, ::-1]).within(TOLERANCES["int8"])
+    assert not compare(a, np.full_like(a, np.nan)).within(TOLERANCES["int8"])
+
+
+def test_int8_that_surely_drops_more_than_it_may_fails(subject, photos, monkeypatch):
+    """With 19 photos an agreement of 0.8 is missed before a drop is sure; with thousands it is the other way round."""
+    found = proof(subject, photos, precision="int8", max_drop=0.005, made={"decided": False})
+    assert found.certificate["decided"] is False
+    assert found.certificate["tolerance"] == {"logit_difference": None, "rounding": None, "agreement": 0.8}
+    monkeypatch.setattr(certificate, "surely_above", lambda drop, limit: limit == 0.005)
+    with pytest.raises(ProofError, match=r"onnx int8 drops 0.0 points.*test photos, surely more than 0.5 points"):
+        proof(subject, photos, precision="int8", max_drop=0.005)
 
 
 def test_latency_percentiles():

@@ -117,6 +117,49 @@ def test_as_a_command(run, tmp_path, capsys):
     assert said == {"bundle": str(tmp_path / "x.linnet"), "runtimes": ["onnx"], "errors": []}
 
 
+def test_int8_beside_float(sure_run, photos, tmp_path, capsys):
+    """--to onnx onnx-int8: two files, each with its proof; what int8 was chosen by is in the certificate and on the screen."""
+    from linnet.cli import main
+    from linnet.deploy.classifier import Classifier
+
+    folder = tmp_path / "two.linnet"
+    main(["export", str(sure_run), "--to", "onnx", "onnx-int8", "--out", str(folder), "--workers", "0",
+          "--calibration", "6", "--max-drop", "20"])  # fmt: skip
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == str(folder)
+    assert said[-1].startswith("onnx-int8: on the validation photos it drops ")
+    assert said[-1].endswith("calibrated on 6 training photos")
+    bundle = read_bundle(folder)
+    assert [(one.precision, one.file) for one in bundle.runtimes] == [
+        ("fp32", "model.onnx"),
+        ("int8", "model.int8.onnx"),
+    ]
+    made = bundle.certificates[1]
+    assert made["calibration"]["split"] == "train"
+    assert made["calibration"]["n"] == 6
+    assert made["gate"]["split"] == "validation"
+    assert made["gate"]["max_drop"] == 0.2
+    assert made["decided"] is made["gate"]["decided"] is False
+    assert made["images"]["split"] == "test"
+    assert made["top1_agreement"] >= 0.8
+    assert "gate" not in bundle.certificates[0]
+    path = photos / "test" / "waves" / "0.jpg"
+    one, other = (Classifier(folder, runtime=name).predict(path).classes for name in ("onnx", "onnx-int8"))
+    assert dict(one) != dict(other)
+    assert dict(one)["waves"] == pytest.approx(dict(other)["waves"], abs=0.2)
+
+
+def test_int8_without_validation_photos_writes_nothing(sure_run, photos, tmp_path):
+    from dataclasses import replace
+
+    from linnet.deploy.export import export_model
+
+    found = replace(find_photos(photos), validation=())
+    with pytest.raises(DataError, match="int8 is chosen by them"):
+        export_model(read_model(sure_run), found, tmp_path / "x.linnet", name="x", to=("onnx-int8",), workers=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_proof_photos(photos):
     found = find_photos(photos)
     split, chosen = proof_photos(found, "test", found.classes, 1000, frozenset())
