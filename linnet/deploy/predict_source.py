@@ -19,7 +19,7 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("data.preprocess", ()),
     ("deploy.manifest", ()),
     ("deploy.runtime.known", ()),
-    ("deploy.quiet", ("written_to", "moved")),
+    ("deploy.quiet", ("silent", "written_to", "moved")),
     ("deploy.runtime.onnx", ("MESSAGES", "EXTERNAL", "refuse_external_data", "read_varint", "load_onnx")),
     ("deploy.runtime.openvino", ("load_openvino",)),
     ("deploy.runtime.litert", ("load_litert",)),

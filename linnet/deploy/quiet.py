@@ -1,6 +1,6 @@
 """Converters write pages about themselves to the screen: they are kept off it, and shown where the conversion fails.
 
-Standard library only: `written_to` is copied into every bundle's `predict.py`.
+Standard library only: `silent` is copied into every bundle's `predict.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,13 @@ def quiet() -> Iterator[None]:
             kept.seek(0)
             print("".join(kept.readlines()[-LAST:]), end="", file=sys.stderr)
             raise
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep off the screen what is written inside, for good."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, written_to(nowhere):
+        yield
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from linnet.deploy.quiet import LAST, quiet
+from linnet.deploy.quiet import LAST, quiet, silent
 
 
 def chatter(text):
@@ -19,8 +19,9 @@ def chatter(text):
     os.write(2, f"two {text}\n".encode())
 
 
-def test_nothing_reaches_the_screen(capfd):
-    with quiet():
+@pytest.mark.parametrize("kept_off", [quiet, silent])
+def test_nothing_reaches_the_screen(kept_off, capfd):
+    with kept_off():
         chatter("inside")
     assert capfd.readouterr() == ("", "")
 

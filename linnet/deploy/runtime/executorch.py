@@ -6,7 +6,6 @@ every bundle's `predict.py`. On a phone the file needs no torch.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -15,7 +14,7 @@ import numpy as np
 
 from ...cores import available_cores
 from ...errors import SettingError, WeightsError
-from ..quiet import quiet, written_to
+from ..quiet import silent
 from .known import Run, not_here
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def load_executorch(model: bytes, *, threads: int = 0) -> Run:
     another number of threads is still open: the threads are the process', not the model's.
     """
     threads = threads or available_cores()
-    with open(os.devnull, "w") as nowhere, written_to(nowhere):  # what it thinks of the processor, and of its own API
+    with silent():  # what it thinks of the processor, and of its own API
         try:
             import torch
             from executorch.extension.pybindings import portable_lib
@@ -78,6 +77,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
 
     from ...files import written_whole
     from ..graph import to_export
+    from ..quiet import quiet
 
     module, example = to_export(net, preprocess, uint8=uint8, batch=1)
     with quiet():

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from ...cores import available_cores
 from ...errors import WeightsError
-from ..quiet import quiet, written_to
+from ..quiet import silent
 from .known import Run, not_here
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def load_litert(model: bytes, *, threads: int = 0) -> Run:
     except ImportError:
         raise not_here("litert") from None
     try:
-        with open(os.devnull, "w") as nowhere, written_to(nowhere):  # "INFO: Created ... delegate for CPU", at each one
+        with silent():  # "INFO: Created ... delegate for CPU", at each one
             interpreter = Interpreter(model_content=model, num_threads=threads or available_cores())
             interpreter.allocate_tensors()
         (images_in,), (logits_out,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -65,6 +64,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     """
     from ...files import written_whole
     from ..graph import to_export
+    from ..quiet import quiet
 
     module, example = to_export(net, preprocess, uint8=uint8, batch=1)
     with quiet():
