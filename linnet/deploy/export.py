@@ -51,7 +51,7 @@ def export(
 
     Args:
         run: A run's folder, or a model's .safetensors file.
-        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8. One that fails its proof is left out.
+        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8, litert, executorch. One that fails its proof is left out.
             "auto" makes all that are installed, measures them in turns and marks the best for latency, memory and size.
             "web" makes onnx and a page beside the bundle that runs it in browsers.
         out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.
