@@ -22,6 +22,7 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
         out: The JSON file for the times; none makes NAME-devices.json beside the bundle. Nothing is overwritten.
     """
     import hashlib
+    import os
     import secrets
     import sys
     from dataclasses import replace
@@ -38,7 +39,7 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
     if devices < 0 or not 0 <= port < 65_536:
         raise SettingError(f"devices is {devices} and port {port}; allowed are devices 0 or more, port 0 to 65535.")
     checked = read_bundle(bundle_in(Path(bundle)))
-    if out and Path(out).exists():
+    if out and os.path.lexists(out):
         raise SettingError(f"{out}: there is something there already. Give another name, or move it away.")
     name = checked.folder.name.removesuffix(SUFFIX)
     place = Path(out) if out else free_file(checked.folder.with_name(f"{name}-devices.json"))

@@ -102,6 +102,7 @@ function useCamera(model) {
 
 async function bench(model, proof) {
   const [button, bar, state] = [byId("measure"), byId("progress"), byId("bench-state")];
+  byId("stop").click(); // the camera computes too
   button.disabled = true;
   bar.hidden = false;
   try {
