@@ -24,7 +24,7 @@ Made with [Linnet](https://github.com/linnet-vision/linnet).
 
 Against the network in PyTorch on these photos: accuracy drop {drop} (one-sided 95 % bound); {same}
 on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under {p90:.1f} ms) with {threads} thread(s) on
-{processor}. `bundle.json` holds the whole certificate.
+{processor}{memory}. `bundle.json` holds the whole certificate.
 
 ## How to use it
 
@@ -107,6 +107,7 @@ def model_card(
         p90=latency["p90_ms"],
         threads=latency["threads"],
         processor=certificate["machine"]["processor"],
+        memory=f", taking {took} of memory in all" if (took := memory(certificate)) else "",
         preprocess=preparation(preprocess, inside=inside),
         data=learnt_from(counts),
         licence=licence(facts),
@@ -178,16 +179,22 @@ def uses(runtimes: Sequence[Runtime], image: int, classes: int) -> str:
 
 
 def table(runtimes: Sequence[Runtime], certificates: Sequence[Mapping[str, Any]]) -> str:
-    """Of several runtimes, what each weighs and how fast it was; of a single one nothing, since it is said above."""
+    """Of several runtimes, what each weighs, takes and how fast it was; of a single one nothing, since it is said above."""
     if len(runtimes) < 2:
         return ""
     rows = [
-        f"| {RUNTIMES[one.runtime].title} | {one.precision} | {said['size_bytes'] / 1e6:.1f} MB |"
+        f"| {RUNTIMES[one.runtime].title} | {one.precision} | {said['size_bytes'] / 1e6:.1f} MB | {memory(said) or '–'} |"
         f" {said['latency']['median_ms']:.1f} ms | `--runtime {way(one.runtime, one.precision)}` |"
         for one, said in zip(runtimes, certificates, strict=True)
     ]
-    head = ["| runtime | precision | size | one photo | with predict.py |", "|---|---|---:|---:|---|"]
+    head = ["| runtime | precision | size | memory | one photo | with predict.py |", "|---|---|---:|---:|---:|---|"]
     return "\n".join(["", *head, *rows, ""])
+
+
+def memory(certificate: Mapping[str, Any]) -> str:
+    """The most that a process took to load the model and predict once; nothing where the system did not say it."""
+    said = certificate.get("memory")
+    return f"{said['peak_bytes'] / 1e6:.0f} MB" if said else ""
 
 
 def preparation(p: Preprocess, *, inside: bool = False) -> str:

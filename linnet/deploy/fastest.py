@@ -44,11 +44,10 @@ def rank(
     place: Path,
     *,
     threads: int,
-    seconds: float = SECONDS,
 ) -> Ranking:
     """Measure runtimes that passed their proofs, whose files lie in `place`, all in turns."""
     contestants = [contestant(one, said, place) for one, said in zip(runtimes, certificates, strict=True)]
-    bench = measure(contestants, threads=threads, seconds=seconds, memory=False)
+    bench = measure(contestants, threads=threads, seconds=SECONDS, memory=False)
     return ranked(bench, runtimes, certificates)
 
 

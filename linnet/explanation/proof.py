@@ -62,6 +62,7 @@ STATED += (
     "accuracy",
     "drop",
     "latency",
+    "memory",
     "size_bytes",
     "sha256",
     "machine",
@@ -82,6 +83,7 @@ def facts(certificate: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("accuracy drop", _drop(certificate)),
         ("one photo takes", _latency(certificate)),
         ("measured with", _conditions(certificate)),
+        ("memory", _memory(certificate)),
         *(
             (key, figure(key, value))
             for key in ("machine", "versions")
@@ -140,6 +142,14 @@ def _drop(c: Mapping[str, Any]) -> str:
         return ""
     bound = f", at most {most * 100:.1f} (95 % sure, one-sided)" if finite(most) else ""
     return f"{drop * 100:.1f} points{bound}"
+
+
+def _memory(c: Mapping[str, Any]) -> str:
+    most, before = at(c, "memory", "peak_bytes"), at(c, "memory", "before_bytes")
+    if not finite(most):
+        return ""
+    of = f", of which Python and numpy {size(before)}" if finite(before) else ""
+    return f"a process that loads it and predicts once takes at most {size(most)}{of}"
 
 
 def _latency(c: Mapping[str, Any]) -> str:

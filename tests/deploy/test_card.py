@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from linnet.data.preprocess import Preprocess
-from linnet.deploy.bundle import read_bundle
-from linnet.deploy.card import learnt_from, licence, plain, preparation
+from linnet.deploy.bundle import Runtime, read_bundle
+from linnet.deploy.card import learnt_from, licence, plain, preparation, table
 
 
 def test_the_card_of_a_bundle(sealed):
@@ -24,6 +24,18 @@ def test_the_card_of_a_bundle(sealed):
     assert "accuracy drop 0.0 points, at most 14.6, n = 19 (one-sided 95 % bound)" in text
     assert "{" not in text.replace("`", "")
     assert max(map(len, text.splitlines())) < 500
+
+
+def test_memory_is_said_where_it_is_known(sealed):
+    said = read_bundle(sealed).certificates[0]
+    text = (sealed / "README.md").read_text(encoding="utf-8")
+    if "memory" in said:
+        assert f", taking {said['memory']['peak_bytes'] / 1e6:.0f} MB of memory in all." in text
+    onnx, bf16 = Runtime("onnx", "fp32", "model.onnx"), Runtime("openvino", "bf16", "openvino/model.xml")
+    known = {"size_bytes": 6_000_000, "latency": {"median_ms": 1.25}, "memory": {"peak_bytes": 123_400_000}}
+    rows = table((onnx, bf16), (known, {**known, "memory": None})).splitlines()
+    assert rows[3] == "| ONNX Runtime | fp32 | 6.0 MB | 123 MB | 1.2 ms | `--runtime onnx` |"
+    assert rows[4] == "| OpenVINO | bf16 | 6.0 MB | – | 1.2 ms | `--runtime openvino-bf16` |"
 
 
 def test_the_preparation_it_describes_is_the_one_that_is_done(sealed):
