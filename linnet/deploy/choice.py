@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..weights.model import Model
 
 
+MEMORY = 2**30  # bytes that the photos of either kind may take, all read at once: they are used again and again
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """Calibration photos (of train), validation photos to judge by, and the limit in points of accuracy (see `limit_of`)."""
@@ -37,22 +40,25 @@ def read_choice(
     workers: int,
     trained_on: frozenset[str] = frozenset(),
 ) -> Choice:
-    """Read `calibration` of the training photos and at most so many validation photos; the test photos are not looked at.
+    """Read `calibration` of the training photos and at most `most` validation photos; the test photos are not looked at.
 
     Of the validation photos those that the model was `trained_on` are left out: it is surer of them than of others.
 
     Raises: SettingError for numbers that cannot be, DataError without validation photos.
     """
     limit_of(max_drop, 1)
-    if calibration < 1:
-        raise SettingError(f"calibration is {calibration}; give 1 or more training photos, such as 300.")
+    room = MEMORY // (3 * 4 * model.preprocess.image**2)  # photos as float32
+    if not 1 <= calibration <= room:
+        raise SettingError(
+            f"calibration is {calibration:,}; give 1 to {room:,} training photos at {model.preprocess.image} px, such as 300."
+        )
     if not photos.validation:
         raise DataError(
             f"{photos.root}: there are no validation photos, and int8 is chosen by them. Give photos that have some, or"
             " take float32 or bf16."
         )
     train = balanced(photos_of(photos, "train", model.classes), calibration)
-    _, judged = proof_photos(photos, "validation", model.classes, most, trained_on)
+    _, judged = proof_photos(photos, "validation", model.classes, min(most, 4 * room), trained_on)
     read = {
         split: read_pictures(chosen, model.preprocess, split=split, root=photos.root, workers=workers, text=text)
         for split, chosen, text in (

@@ -26,8 +26,10 @@ def test_what_int8_is_chosen_by_is_never_of_test(run, photos):
 
 def test_refusals(run, photos):
     found = find_photos(photos)
-    with pytest.raises(SettingError, match="calibration is 0; give 1 or more"):
+    with pytest.raises(SettingError, match=r"calibration is 0; give 1 to 21,845 training photos at 64 px"):
         read(run, found, calibration=0)
+    with pytest.raises(SettingError, match="calibration is 30,000; give"):
+        read(run, found, calibration=30_000)
     with pytest.raises(SettingError, match="max_drop is -1"):
         read(run, found, max_drop=-1)
     with pytest.raises(DataError, match=r"no validation photos, and int8 is chosen by them\. Give"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ...nn.net import Net
 
 OPERATORS = ("Conv", "Gemm", "MatMul", "Add", "Mul", "Sigmoid", "Relu", "Clip")
-WEIGHTY = ("Conv", "Gemm", "MatMul")
 BATCH = 8  # images at a time whose activations are all held
 
 
@@ -31,7 +31,8 @@ BATCH = 8  # images at a time whose activations are all held
 class Float:
     """A network as ONNX in float32, and what its activations were on the calibration images.
 
-    low, high: by tensor, each image's least and largest value, float32 [n]. means: by tensor, per channel.
+    low, high: by tensor, each image's least and largest value, float32 [n]. means: of what goes into convolutions and
+    linear layers, by tensor, per channel.
     """
 
     model: onnx.ModelProto
@@ -71,14 +72,15 @@ def prepare(net: Net, preprocess: Preprocess, images: Sequence[np.ndarray], *, u
         name for node in quantisable(model) for name in (*node.input, *node.output) if name and name not in constants
     ]
     inner = list(dict.fromkeys(name for name in names if name not in ("images", "logits")))
-    low, high, means = ({name: list[np.ndarray]() for name in (*inner, "images", "logits")} for _ in range(3))
+    means = {node.input[0]: list[np.ndarray]() for node in quantisable(model) if node.op_type in ("Conv", "Gemm")}
+    low, high = defaultdict[str, list[np.ndarray]](list), defaultdict[str, list[np.ndarray]](list)
     for batch, values in zip(images, outputs(model, inner, images), strict=True):
         for name, value in {**values, "images": batch}.items():
-            flat = value.reshape(len(value), -1)
+            flat = value.reshape(len(value) if value.ndim else 1, -1)  # some have no batch, such as an attention's bias
             low[name].append(flat.min(1))
             high[name].append(flat.max(1))
-            channels = tuple(range(2, value.ndim)) if value.ndim == 4 else tuple(range(1, value.ndim - 1))
-            means[name].append(value.mean(channels) if channels else value)
+            if name in means:
+                means[name].append(value.mean((2, 3)) if value.ndim == 4 else value)
     return Float(
         onnx.shape_inference.infer_shapes(model),
         *({name: np.concatenate(parts) for name, parts in one.items()} for one in (low, high)),
@@ -139,6 +141,7 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     quantizer.quantize_model()
     made = quantizer.model.model
     feed_in_float(made, prepared.model, float_layers)
+    quantizer.model.topological_sort()
     del made.graph.value_info[:]
     made.producer_name, made.producer_version = "linnet", ""
     return [made.SerializeToString()]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence, Set
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..quiet import quiet
 from .onnx import exported
 from .onnx_int8 import layer_of
 
@@ -54,13 +51,13 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     """
     import openvino
 
-    nncf = quiet_nncf()
     operators = prepared.model.get_ordered_ops()
-    kept = [one.get_friendly_name() for one in operators if layer_of(one.get_friendly_name()) in float_layers]
+    whole = float_layers | {"net"}  # what normalises pixels
+    kept = [one.get_friendly_name() for one in operators if layer_of(one.get_friendly_name()) in whole]
     attends = any(one.get_type_name() == "Softmax" for one in operators)
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
-        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
-            warnings.simplefilter("ignore", category)
+    with quiet():  # NNCF's log and its progress bars would stand between ours
+        import nncf
+
         made = nncf.quantize(
             prepared.model, nncf.Dataset(list(prepared.images)), subset_size=len(prepared.images),
             preset=nncf.QuantizationPreset.MIXED, fast_bias_correction=setting == "fast bias correction",
@@ -70,11 +67,3 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(made, f"{folder}/model.xml", compress_to_fp16=False)
         return [(Path(folder) / name).read_bytes() for name in ("model.xml", "model.bin")]
-
-
-def quiet_nncf() -> Any:
-    """NNCF without its log and its progress bars, which would stand between ours."""
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    return nncf

@@ -44,6 +44,7 @@ def test_int8_answers_nearly_as_the_network(sure, setting):
 def test_the_file_is_a_quarter_and_holds_all_itself(sure):
     (model,) = quantise(sure[3], "widest")
     refuse_external_data(model)
+    onnx.checker.check_model(model, full_check=True)
     graph = onnx.load_from_string(model).graph
     weights = {one.name: one for one in graph.initializer}
     true = {one.name: one for one in sure[3].model.graph.initializer if one.name.endswith("weight")}
@@ -68,6 +69,7 @@ def test_layers_are_the_tables_rows(sure):
 def test_a_layer_that_is_left_in_float_has_its_weights(sure):
     layer = "stages.1.0.depthwise"
     (model,) = quantise(sure[3], "widest", {layer})
+    onnx.checker.check_model(model, full_check=True)
     names = {one.name for one in onnx.load_from_string(model).graph.initializer}
     assert f"{layer}.weight" in names
     assert f"{layer}.weight_quantized" not in names
