@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=None)
     parser.add_argument("--ways", nargs="+", default=[*WAYS, *TORCH])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each contestant")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each contestant")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
@@ -101,12 +101,15 @@ def main() -> None:
     for name in networks:
         for batch in batches:
             notes: list[str] = []
+            started = time.monotonic()
             who = contestants(name, batch, ways, notes, exported)
+            made = time.monotonic() - started
             result = measure(
                 who, batch=batch, threads=options.threads, seconds=options.seconds, memory=False, notes=notes
             )
             found.append({"network": name, "image": who[0].image, **result.to_json()})
-            print(f"{name}, {result}\n", flush=True)
+            spent = time.monotonic() - started - made
+            print(f"{name}, {result}\n({made:.0f} s to make, {spent:.0f} s to load, compile and measure)\n", flush=True)
         exported.pop(name)
         torch._dynamo.reset()
     facts["minutes"] = round((time.monotonic() - began) / 60, 1)

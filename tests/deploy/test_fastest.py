@@ -3,11 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from linnet.deploy.bundle import Runtime
+from linnet.deploy import fastest, proven
+from linnet.deploy.bundle import Runtime, read_bundle
+from linnet.deploy.classifier import Classifier
+from linnet.deploy.export import export
 from linnet.deploy.fastest import every_way, ranked, ways_table
 from linnet.deploy.figures import Ratio
 from linnet.deploy.measured import Bench, Row
+from linnet.deploy.runtime import onnx as onnx_runtime
 from linnet.deploy.runtime.known import WAYS, is_here, way
+from linnet.errors import SettingError
 
 FASTEST = "openvino-int8"
 RUNTIMES = (
@@ -105,6 +110,58 @@ def test_a_machine_that_changed_and_a_faster_one_that_is_unsure_are_said():
     lines = ways_table({"default": found.default, "certificates": certificates})
     assert any("The machine changed" in line for line in lines)
     assert any(line.startswith(f"{FASTEST} is faster, but") for line in lines)
+
+
+@pytest.mark.skipif(not is_here("openvino"), reason="openvino is not installed: pip install openvino")
+def test_a_bundle_of_all_ways_marks_the_best_of_each_kind(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(fastest, "every_way", lambda *, int8: ("openvino", "onnx"))
+    monkeypatch.setattr(fastest, "SECONDS", 0.2)
+    made = export(run, to=("auto",), out=tmp_path / "all.linnet", workers=0, threads=1)
+    bundle = read_bundle(made.folder)
+    default = bundle.facts["default"]
+    ways = [way(one.runtime, one.precision) for one in bundle.runtimes]
+    assert sorted(ways) == ["onnx", "openvino"]
+    assert ways[0] == default["latency"] == Classifier(made.folder).runtime == made.runtimes[0]
+    assert [way(one["runtime"], one["precision"]) for one in bundle.certificates] == ways
+    assert all(6 <= one["latency"]["in_turns"]["rounds"] <= 24 for one in bundle.certificates)
+    sizes = {name: one["size_bytes"] for name, one in zip(ways, bundle.certificates, strict=True)}
+    assert default["size"] == min(sizes, key=sizes.__getitem__)
+    assert "best for" in str(made)
+    assert str(made).splitlines()[0] == str(made.folder)
+    assert made.errors == ()
+
+
+def test_auto_stands_alone(run, tmp_path):
+    with pytest.raises(SettingError, match="Name it alone"):
+        export(run, to=("auto", "onnx"), out=tmp_path / "x.linnet", workers=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_way_that_cannot_work_here_is_left_out_of_all(run, tmp_path, monkeypatch):
+    """Such as bf16 on a processor without it: nobody asked for it by name."""
+
+    def refuses(runtime, *a, **k):
+        raise SettingError("This processor does not compute in it.")
+
+    true = proven.open_model
+    monkeypatch.setattr(fastest, "every_way", lambda *, int8: ("openvino-bf16", "onnx"))
+    monkeypatch.setattr(fastest, "SECONDS", 0.1)
+    monkeypatch.setattr(proven, "write_files", lambda known, net, preprocess, path, *, uint8: (
+        onnx_runtime.convert(net, preprocess, path, uint8=uint8) if known.name == "onnx" else touch(path)))  # fmt: skip
+    monkeypatch.setattr(
+        proven, "open_model", lambda runtime, *a, **k: (refuses if runtime == "openvino" else true)(runtime, *a, **k)
+    )
+    made = export(run, to=("auto",), out=tmp_path / "x.linnet", workers=0, threads=1)
+    assert (made.runtimes, made.errors) == (("onnx",), ())
+    assert "Left out: This processor does not compute in it." in made.notes
+    assert read_bundle(made.folder).facts["failed"] == ["This processor does not compute in it."]
+    assert not (made.folder / "openvino").exists()
+
+
+def touch(path):
+    path.parent.mkdir()
+    for end in (".xml", ".bin"):
+        path.with_suffix(end).write_bytes(b"x")
 
 
 @pytest.mark.parametrize("int8", [True, False])

@@ -40,6 +40,12 @@ def test_larger_images_take_more_and_this_process_does_not_count(model):
     assert large.peak_bytes > small.peak_bytes + 256 * IMAGES.nbytes / 2
 
 
+@knows
+def test_a_certificate_states_it(sealed):
+    said = read_bundle(sealed).certificates[0]["memory"]
+    assert 10e6 < said["before_bytes"] < said["peak_bytes"] < 1e9
+
+
 def test_a_process_that_fails_says_nothing(monkeypatch):
     assert peak_memory("onnx", "fp32", [b"no model"], IMAGES) is None
     assert peak_memory("nonsense", "fp32", [b""], IMAGES) is None
