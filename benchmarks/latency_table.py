@@ -5,15 +5,18 @@
     python benchmarks/latency_table.py --only resnet18 lcnet_100 ...
 
 No block is ever timed inside a network: the table has what the probes say (linnet/deploy/probe.py), and a network's own
-measurement does not take part in its prediction. Networks are measured before and after the blocks, and what they changed by
-is the machine's own noise, which no prediction can be better than. "Family left out" fits the correction without all networks of a family; "by references" on the
-six networks alone that Linnet measures whole when it makes a table, of the others; "bare sum" has no correction. Results go
-into benchmarks/results/latency_table.json, a part for each runtime, and the table is printed as Markdown.
+measurement does not take part in its prediction. Networks are timed before and after the blocks and
+the mean counts, each time corrected by the machine's pace at that moment (linnet/deploy/pace.py); by what the two still differ is
+the noise, which no prediction can be better than. "Family left out" fits the
+correction without all networks of a family; "by references" on the six networks alone that Linnet measures whole when it
+makes a table, of the others; "bare sum" has no correction. Results go into benchmarks/results/latency_table.json, a part for
+each runtime, and the table is printed as Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -30,6 +33,7 @@ from linnet.arch.spec import Arch, Dropout, Layer
 from linnet.cores import available_cores
 from linnet.cost.latency import Block, Correction, LatencyTable, Whole, block_key, fitted
 from linnet.deploy.blocks import LEAST, REFERENCES, machine_of, measure_whole, time_probe, whole_model
+from linnet.deploy.pace import pace_of
 from linnet.deploy.probe import probe_model
 from linnet.files import write_json
 
@@ -80,8 +84,13 @@ def make(networks: dict[str, tuple[Arch, int]], branches: list[list[Layer]], fol
     folder.mkdir(parents=True, exist_ok=True)
     for name, (arch, image) in networks.items():
         write(folder / f"{name}-{image}.onnx", lambda arch=arch, image=image: whole_model(arch, image))
-    for i, group in enumerate(branches):
-        write(folder / f"probe{i}.onnx", lambda group=group: probe_model(group))
+    for group in branches:
+        write(folder / probe_name(group), lambda group=group: probe_model(group))
+
+
+def probe_name(branches: list[Layer]) -> str:
+    """Another selection of networks has other probes."""
+    return f"probe-{hashlib.sha256(''.join(map(block_key, branches)).encode()).hexdigest()[:10]}.onnx"
 
 
 def write(path: Path, model: Any) -> None:
@@ -98,15 +107,15 @@ def measure(
 
     def wholes() -> dict[str, float]:
         return {
-            name: measure_whole((folder / f"{name}-{image}.onnx").read_bytes(), image, way=way, threads=threads,
-                                seconds=0.4)
+            name: measure_whole((folder / f"{name}-{image}.onnx").read_bytes(), image, pace, seconds=0.3)
             for name, (_, image) in networks.items()
         }  # fmt: skip
 
+    pace = pace_of(way, threads)
+    table = LatencyTable(way, threads, machine_of(way), pace.ms)
     first = wholes()
-    table = LatencyTable(way, threads, machine_of(way))
-    for i, group in enumerate(branches):
-        table = table.with_blocks(time_probe((folder / f"probe{i}.onnx").read_bytes(), group, way=way, threads=threads))
+    for group in branches:
+        table = table.with_blocks(time_probe((folder / probe_name(group)).read_bytes(), group, pace))
     last = wholes()
     for layer in (layer for arch, image in networks.values() for _, layer in arch.layers(image)):
         if isinstance(layer.op, Dropout):

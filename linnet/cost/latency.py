@@ -63,13 +63,15 @@ class Correction:
 class LatencyTable:
     """The blocks that were timed on one device, with one runtime and precision (`way`) and so many threads.
 
-    `machine` says on which, and with which version of the runtime. Blocks are kept by `block_key`.
+    `machine` says on which, and with which version of the runtime. Blocks are kept by `block_key`. All times are those of a
+    machine that takes `pace_ms` for a small network that is always the same (linnet/deploy/pace.py).
     """
 
     way: str
     threads: int
     machine: Mapping[str, Any]
-    blocks: Mapping[str, Block] = field(default_factory=dict)
+    pace_ms: float = 0.0  # not known yet
+    blocks: Mapping[str, Block] = field(default_factory=dict[str, Block])
     wholes: tuple[Whole, ...] = ()
 
     def missing(self, layers: Iterable[Layer]) -> list[Layer]:
@@ -124,6 +126,7 @@ class LatencyTable:
             "way": self.way,
             "threads": self.threads,
             "machine": dict(self.machine),
+            "pace_ms": self.pace_ms,
             "correction": vars(self.correction),
             "blocks": {key: [round(block.ms, 5), block.nodes] for key, block in sorted(self.blocks.items())},
             "wholes": [one._asdict() for one in self.wholes],
@@ -140,7 +143,8 @@ class LatencyTable:
                 Whole(str(w["name"]), int(w["image"]), float(w["blocks_ms"]), int(w["nodes"]), float(w["ms"]))
                 for w in value["wholes"]
             )
-            return LatencyTable(str(value["way"]), int(value["threads"]), dict(value["machine"]), blocks, wholes)
+            about = str(value["way"]), int(value["threads"]), dict(value["machine"]), float(value["pace_ms"])
+            return LatencyTable(*about, blocks, wholes)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise WeightsError(
                 "This is no latency table, or one of another version. Remove the file: it is measured again."

@@ -21,6 +21,7 @@ from ..cost.latency import ENOUGH, Block, LatencyTable, Prediction, Whole, block
 from ..errors import SettingError, WeightsError
 from ..evaluation.progress import shown_progress
 from ..files import cache_folder, write_json
+from .pace import Pace, open_onnx, pace_of
 from .runtime.known import find_way, is_here, not_here
 
 WAYS = ("onnx", "openvino", "openvino-bf16")  # runtimes that say what each node took, at precisions without calibration
@@ -50,29 +51,34 @@ def latency_table(layers: Iterable[Layer], *, way: str = "onnx", threads: int = 
     references = [] if len(table.wholes) >= ENOUGH else [(find(name), image) for name, image in REFERENCES]
     wanted = [*layers, *(layer for arch, image in references for _, layer in arch.layers(image))]
     missing = table.missing(wanted)
+    if not missing and not references:
+        return table
+    pace = pace_of(way, table.threads, table.pace_ms)
+    table = replace(table, pace_ms=pace.ms)
     with shown_progress(len(missing) + len(references), f"timing blocks on {way}") as advance:
         while missing:
             some, missing = missing[:AT_ONCE], missing[AT_ONCE:]
-            table = table.with_blocks(time_blocks(some, way=way, threads=threads))
+            table = table.with_blocks(time_blocks(some, pace))
             keep(table, place)
             if advance:
                 advance(len(some))
         for arch, image in references:
-            table = with_measured(table, arch, image)
+            table = with_measured(table, arch, image, pace)
             keep(table, place)
             if advance:
                 advance(1)
     return table
 
 
-def with_measured(table: LatencyTable, arch: Arch, image: int) -> LatencyTable:
+def with_measured(table: LatencyTable, arch: Arch, image: int, pace: Pace | None = None) -> LatencyTable:
     """The table with `arch` measured whole, from which its correction learns; its blocks must be in the table."""
     blocks = table.sum(layer for _, layer in arch.layers(image))
-    ms = measure_whole(whole_model(arch, image), image, way=table.way, threads=table.threads)
+    pace = pace or pace_of(table.way, table.threads, table.pace_ms)
+    ms = measure_whole(whole_model(arch, image), image, pace)
     return table.with_whole(Whole(arch.name, image, blocks.ms, blocks.nodes, ms))
 
 
-def time_blocks(layers: Sequence[Layer], *, way: str, threads: int = 0) -> dict[str, Block]:
+def time_blocks(layers: Sequence[Layer], pace: Pace) -> dict[str, Block]:
     """Each of `layers` timed in one probe: its `block_key` and what it takes."""
     from .probe import probe_model
 
@@ -81,24 +87,24 @@ def time_blocks(layers: Sequence[Layer], *, way: str, threads: int = 0) -> dict[
     if not timed:
         return nothing
     branches = timed * max(1, -(-LEAST // len(timed)))
-    return nothing | time_probe(probe_model(branches), branches, way=way, threads=threads)
+    return nothing | time_probe(probe_model(branches), branches, pace)
 
 
-def time_probe(model: bytes, branches: Sequence[Layer], *, way: str, threads: int = 0) -> dict[str, Block]:
-    """The blocks of a probe's file; of a layer with several branches the median."""
+def time_probe(model: bytes, branches: Sequence[Layer], pace: Pace) -> dict[str, Block]:
+    """The blocks of a probe's file, as the machine is at its own pace; of a layer with several branches the median."""
     import numpy as np
 
     from .probe import CHANNELS, by_branch, side_of
 
-    known, precision = find_way(way)
+    known, precision = find_way(pace.way)
     node_times: Callable[..., Any] = import_module(f".runtime.{known.name}", __package__).node_times
     side = side_of(branches)
     pictures = np.random.default_rng(0).standard_normal((1, CHANNELS, side, side)).astype(np.float32)
-    found = by_branch(node_times(model, pictures, precision=precision, threads=threads), len(branches))
+    times, slower = pace.steadily(lambda: node_times(model, pictures, precision=precision, threads=pace.threads))
     several: dict[str, list[tuple[float, int]]] = {}
-    for layer, one in zip(branches, found, strict=True):
+    for layer, one in zip(branches, by_branch(times, len(branches)), strict=True):
         several.setdefault(block_key(layer), []).append(one)
-    return {key: Block(median(ms for ms, _ in each), each[0][1]) for key, each in several.items()}
+    return {key: Block(median(ms for ms, _ in each) / slower, each[0][1]) for key, each in several.items()}
 
 
 def whole_model(arch: Arch, image: int) -> bytes:
@@ -112,18 +118,16 @@ def whole_model(arch: Arch, image: int) -> bytes:
     return exported(*to_export(net, Preprocess(image=image))).SerializeToString()
 
 
-def measure_whole(model: bytes, image: int, *, way: str, threads: int = 0, seconds: float = 1.0) -> float:
-    """Median milliseconds of a call with one image, from an ONNX file."""
+def measure_whole(model: bytes, image: int, pace: Pace, *, seconds: float = 0.5) -> float:
+    """Median milliseconds of a call with one image, from an ONNX file, as the machine is at its own pace."""
     import numpy as np
 
     from .certificate import latency
-    from .runtime.opening import open_model
 
-    known, precision = find_way(way)
-    files = [model] if known.name == "onnx" else [model, b""]
-    run = open_model(known.name, precision, files, threads=threads)
+    run = open_onnx(model, pace.way, pace.threads)
     picture = np.random.default_rng(0).standard_normal((1, 3, image, image)).astype(np.float32)
-    return latency(run, picture, seconds=seconds)["median_ms"]
+    found, slower = pace.steadily(lambda: latency(run, picture, seconds=seconds, least=10))
+    return found["median_ms"] / slower
 
 
 def table_file(way: str, threads: int = 0) -> Path:

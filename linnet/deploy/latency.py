@@ -38,7 +38,7 @@ class Latency:
     rows: tuple[RowLatency, ...]
     call: float
     predicted: Prediction
-    measured_ms: float | None  # of the whole network, if that was asked for
+    measured_ms: float | None  # of the whole network, if that was asked for, at the table's pace
     networks: int  # that were measured whole on this device
     median_error: float | None  # of predicting each of them from the others, as a share; none where these are too few
     table: Path

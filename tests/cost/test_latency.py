@@ -24,7 +24,7 @@ from linnet.errors import SettingError, WeightsError
 def timed(*archs: Arch, ms: float = 0.1) -> LatencyTable:
     """A table in which every block takes the same."""
     blocks = {block_key(layer): Block(ms, 3) for arch in archs for _, layer in arch.layers()}
-    return LatencyTable("onnx", 2, {"processor": "a machine"}, blocks)
+    return LatencyTable("onnx", 2, {"processor": "a machine"}, 0.2, blocks)
 
 
 def test_a_network_takes_the_sum_of_its_blocks() -> None:

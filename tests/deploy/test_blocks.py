@@ -10,6 +10,7 @@ from linnet.arch.names import find
 from linnet.arch.spec import Arch, Dropout, Layer
 from linnet.cost.latency import Block, block_key
 from linnet.deploy import blocks
+from linnet.deploy.pace import Pace, pace_of
 from linnet.errors import SettingError
 
 
@@ -22,8 +23,9 @@ class Clock:
         monkeypatch.setattr(blocks, "time_blocks", self.time_blocks)
         monkeypatch.setattr(blocks, "whole_model", self.whole_model)
         monkeypatch.setattr(blocks, "measure_whole", self.measure_whole)
+        monkeypatch.setattr(blocks, "pace_of", lambda way, threads, ms: Pace(way, threads, ms or 0.2, lambda x: x))
 
-    def time_blocks(self, layers: Sequence[Layer], *, way: str, threads: int) -> dict[str, Block]:
+    def time_blocks(self, layers: Sequence[Layer], pace: Pace) -> dict[str, Block]:
         self.timed += [block_key(layer) for layer in layers]
         return {block_key(layer): Block(0.1, 3) for layer in layers}
 
@@ -31,7 +33,7 @@ class Clock:
         self.measured.append(arch.name)
         return json.dumps(len(list(arch.layers(image)))).encode()
 
-    def measure_whole(self, model: bytes, image: int, *, way: str, threads: int) -> float:
+    def measure_whole(self, model: bytes, image: int, pace: Pace) -> float:
         return 0.12 * json.loads(model)
 
 
@@ -94,9 +96,9 @@ def test_a_damaged_table_is_made_again(clock: Clock) -> None:
 
 def test_dropout_takes_no_time_and_no_probe() -> None:
     layers = [layer for _, layer in find("mobilenetv2_050").layers(96) if isinstance(layer.op, Dropout)]
-    assert blocks.time_blocks(layers, way="onnx") == {block_key(layers[0]): Block(0.0, 0)}
+    assert blocks.time_blocks(layers, Pace("onnx", 1, 0.2, lambda x: x)) == {block_key(layers[0]): Block(0.0, 0)}
 
 
 def test_a_real_network_is_measured_whole() -> None:
     arch = find("mobilenetv3_small_035").with_classes(4)
-    assert 0 < blocks.measure_whole(blocks.whole_model(arch, 32), 32, way="onnx", threads=1, seconds=0.1) < 1000
+    assert 0 < blocks.measure_whole(blocks.whole_model(arch, 32), 32, pace_of("onnx", 1), seconds=0.1) < 1000

@@ -17,13 +17,14 @@ def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LatencyTable:
     """Every block takes 0.1 ms, and whole networks 10 % more; a network measured here takes 9 ms."""
     arch = find("mobilenetv2_100")
     timed = {block_key(layer): Block(0.1, 3) for _, layer in arch.layers(128)}
-    made = LatencyTable("onnx", 2, {}, timed)
+    made = LatencyTable("onnx", 2, {}, 0.2, timed)
     for i in range(ENOUGH):
         made = made.with_whole(Whole(f"net{i}", 224, 2.0 + i, 60, 1.1 * (2.0 + i)))
     monkeypatch.setenv("LINNET_CACHE", str(tmp_path))
     monkeypatch.setattr(blocks, "latency_table", lambda layers, *, way, threads: made)
     monkeypatch.setattr(blocks, "whole_model", lambda arch, image: b"")
-    monkeypatch.setattr(blocks, "measure_whole", lambda model, image, *, way, threads: 9.0)
+    monkeypatch.setattr(blocks, "measure_whole", lambda model, image, pace: 9.0)
+    monkeypatch.setattr(blocks, "pace_of", lambda way, threads, ms: None)
     return made
 
 
