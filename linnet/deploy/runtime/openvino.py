@@ -43,6 +43,8 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
     }
     try:
         # Given as bytes, so that what runs is what was checked.
+        # Pinned threads of two models, or of two processes, that use a part of the cores each would all sit on the first ones.
+        "ENABLE_CPU_PINNING": not 0 < threads < available_cores(),
         compiled = core.compile_model(core.read_model(model, weights), "CPU", settings)
         request = compiled.create_infer_request()
     except Exception as error:  # its own exceptions share no parent of their own
