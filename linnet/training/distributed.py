@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -150,13 +150,14 @@ class Place:
         folder = Path(self.store.get(key).decode())
         return folder if (folder / "last.ckpt").is_file() else None
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
         """Put the sum over all processes into these float32 tensors, in one message."""
+        if self.world == 1:
+            return
         import torch
         import torch.distributed as dist
 
-        if self.world == 1:
-            return
+        tensors = list(tensors)
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         with others_answer(STEP):
             dist.all_reduce(flat, group=self.steps)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import TrainingError
 from ..nn.batchnorm import group_sizes, learning_batch_norms
@@ -30,11 +32,10 @@ def backward(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> Tens
     float32 [2], on the device. When memory runs out the micro-batch is halved, from here to the end of the run.
     Raises: TrainingError when memory does not suffice for the smallest.
     """
-    params, at = [p for p in r.net.parameters() if p.requires_grad], r.position
-    moved = [b for m in learning_batch_norms(r.net) for b in (m.running_mean, m.running_var) if b is not None]
+    at = r.position
     while True:
         try:
-            found, statistics = accumulate(r, images, targets, part, moved)
+            found, moved, statistics = accumulate(r, images, targets, part)
             break
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -45,33 +46,33 @@ def backward(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> Tens
         r.guard.restore()
         at.micro_batch = halved(min(at.micro_batch or len(images), len(images)), r.recipe.bn_group, reason)
         torch.cuda.empty_cache()
-        text = f"Out of memory: {at.micro_batch} photos at a time from here. {promise(r, bool(moved))}"
+        text = f"Out of memory: {at.micro_batch} photos at a time from here. {promise(r, bool(learning_batch_norms(r.net)))}"
         r.log.note(text, step=at.total)
         print(text, file=sys.stderr, flush=True)
-    r.place.add_up([found, *(p.grad for p in params if p.grad is not None), *statistics])
+    r.place.add_up(chain([found], (p.grad for p in r.net.parameters() if p.grad is not None), statistics))
     if statistics:
         torch._foreach_copy_(moved, statistics)
     return found
 
 
-def accumulate(
-    r: Run, images: Tensor, targets: Tensor, part: Part | None, moved: list[Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    """One forward and backward pass per micro-batch. Gives this process' [loss, hits], and its share of what `moved`
-    (running statistics) shall be; nothing where one pass sees the global batch, and has moved them itself."""
+def accumulate(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """One forward and backward pass per micro-batch. Gives this process' [loss, hits], the running statistics that the
+    passes move, and its share of what they shall be; none where one pass sees the global batch, and has moved them itself."""
     seed, dtype = step_seed(r.recipe.seed, r.position.total), measure.DTYPES[r.recipe.precision]
     sizes = group_sizes(len(images), r.position.micro_batch or len(images))
     cut = part is not None or len(sizes) > 1
     first, n = part or (0, len(images))
     found = torch.zeros(2, device=images.device)
-    statistics = [torch.zeros_like(tensor) for tensor in moved] if cut else []
+    norms = learning_batch_norms(r.net) if cut else []  # asking every module takes as long as a small layer
+    moved = [b for m in norms for b in (m.running_mean, m.running_var) if b is not None]
+    statistics = [torch.zeros_like(tensor) for tensor in moved]
     for i, (x, y) in enumerate(zip(images.split(sizes), targets.split(sizes), strict=True)):
         if cut:
             see_part(r.net, Part(first, n))
         if i:
             r.guard.restore()
         y = r.teacher.asked(y, x)
-        torch.manual_seed(seed)
+        seed_generators(seed, x.device)
         with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             logits = r.net(x)
         loss = r.loss.per_sample(logits, y).sum() / n
@@ -82,12 +83,27 @@ def accumulate(
         first += len(x)
     if cut:
         see_part(r.net, None)
-    return found, statistics
+    return found, moved, statistics
+
+
+def total_norm(params: Iterable[nn.Parameter]) -> Tensor:
+    """The 2-norm of all gradients together, on the device: torch.nn.utils.get_total_norm's, for tensors on one device."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm([p.grad for p in params if p.grad is not None])))
 
 
 def step_seed(seed: int, total: int) -> int:
     """The seed of torch's generator (dropout, drop path) in one step: random numbers are a function, never a stream."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {total}".encode(), digest_size=7).digest())
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """torch's own generators of the CPU and of `device`.
+
+    torch.manual_seed also asks for generators of devices that are not there, and keeps who asked: 0.3 ms each time.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def halved(photos: int, group: int | None, reason: str) -> int:

@@ -20,7 +20,7 @@ from .dead import dead_channels
 from .distributed import ALONE, Place, meet
 from .exact import same_bits
 from .freeze import freeze_rows, train_mode
-from .gradients import backward
+from .gradients import backward, total_norm
 from .log import read_log
 from .memory import shortage_said
 from .optim import add_l1, clip, set_lr
@@ -93,8 +93,7 @@ def train_epoch(r: Run, stop: StopRequest) -> None:
         r.net.fit_windows(images.shape[-1])
         r.guard.remember()
         found = backward(r, images[front:], targets[front:], part)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
-        loss, hits, norm = torch.stack([*found, norm]).tolist()  # the one wait for the device in a step
+        loss, hits, norm = torch.stack([*found, total_norm(params)]).tolist()  # the one wait for the device in a step
         lr = recipe.optimizer.lr * phase.lr_factor
         lr *= lr_factor(recipe.schedule, at.epoch + at.step / steps, recipe.epochs)
         finite = math.isfinite(loss) and math.isfinite(norm)

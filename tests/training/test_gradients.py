@@ -7,7 +7,7 @@ import torch
 
 from linnet.errors import SettingError, TrainingError
 from linnet.training.checkpoint import hash_checkpoint
-from linnet.training.gradients import halved, step_seed
+from linnet.training.gradients import halved, seed_generators, step_seed, total_norm
 from linnet.training.ingredients import Sgd
 from linnet.training.log import read_log
 from linnet.training.loop import run
@@ -143,3 +143,17 @@ def test_micro_batches_cut_no_group(recipe):
 
 def test_step_seeds_differ():
     assert len({step_seed(seed, step) for seed in range(20) for step in range(50)}) == 1000
+
+
+def test_the_norm_is_torchs_to_the_bit_and_passes_over_what_has_no_gradient():
+    params = [torch.nn.Parameter(torch.randn(shape)) for shape in ((3,), (40, 50), (), (7, 1, 3, 3))]
+    for p in params[1:]:
+        p.grad = torch.randn_like(p)
+    assert torch.equal(total_norm(params), torch.nn.utils.get_total_norm([p.grad for p in params[1:]]))
+
+
+def test_a_step_draws_what_torch_draws_from_that_seed():
+    torch.manual_seed(step_seed(3, 5))
+    wanted = torch.rand(4)
+    seed_generators(step_seed(3, 5), torch.device("cpu"))
+    assert torch.equal(torch.rand(4), wanted)
