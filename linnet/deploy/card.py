@@ -10,6 +10,7 @@ from ..data.preprocess import Preprocess
 from ..evaluation.label_metrics import SeveralMetrics
 from ..evaluation.metrics import Metrics
 from .bundle import Runtime
+from .choice import int8_notes
 from .runtime.known import RUNTIMES, way
 
 CARD = """\
@@ -36,7 +37,7 @@ With Python 3.10 or newer:
 In Python: `from predict import Classifier; Classifier("FOLDER").predict("photo.jpg")`. With Linnet installed:
 `linnet predict FOLDER photo.jpg`, and `linnet.read_model("FOLDER")` for the PyTorch weights. In any other program:
 {uses}in the order of the classes above. An image is made so: {preprocess}.
-{table}
+{table}{int8}
 ## What it learnt from
 
 {data}
@@ -92,6 +93,7 @@ def model_card(
         package=known.package,
         uses=uses(runtimes, preprocess.image, len(classes)),
         table=table(runtimes, certificates),
+        int8="".join(f"\n{note}.\n" for note in int8_notes(certificates)),
         size=f"{certificate['size_bytes'] / 1e6:.1f} MB",
         does=f"tells {len(classes)} classes apart"
         if one_label

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..deploy.runtime.known import RUNTIMES
 from .folder import RunFolder
+from .int8 import INT8, int8_facts
 from .section import Missing, Values
 from .text import NONE, finite, interval, milliseconds, number, percent, plain, shortened, size
 
@@ -81,6 +82,7 @@ def facts(certificate: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("accuracy of the network", _accuracy(certificate, "network")),
         ("accuracy of the exported model", _accuracy(certificate, "runtime")),
         ("accuracy drop", _drop(certificate)),
+        *int8_facts(certificate),
         ("one photo takes", _latency(certificate)),
         ("measured with", _conditions(certificate)),
         ("memory", _memory(certificate)),
@@ -92,7 +94,7 @@ def facts(certificate: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("date", str(certificate.get("date") or "").replace("T", " ").replace("Z", " UTC")),
         ("file", ", ".join(figure(k, certificate[k]) for k in ("size_bytes", "sha256") if certificate.get(k))),
     ]
-    others = {key: value for key, value in certificate.items() if key not in STATED}
+    others = {key: value for key, value in certificate.items() if key not in (*STATED, *INT8)}
     rows += [(label(path), figure(path[-1], value)) for path, value in flat(others)]
     return [(name, value) for name, value in rows if value]
 

@@ -139,10 +139,11 @@ def test_int8_beside_float(sure_run, photos, tmp_path, capsys):
     assert made["calibration"]["n"] == 6
     assert made["gate"]["split"] == "validation"
     assert made["gate"]["max_drop"] == 0.2
-    assert made["decided"] is made["gate"]["decided"] is False
+    assert made["decided"] is made["gate"]["decided"]
     assert made["images"]["split"] == "test"
     assert made["top1_agreement"] >= 0.8
     assert "gate" not in bundle.certificates[0]
+    assert f"\n{said[-1]}.\n" in (folder / "README.md").read_text()
     path = photos / "test" / "waves" / "0.jpg"
     one, other = (Classifier(folder, runtime=name).predict(path).classes for name in ("onnx", "onnx-int8"))
     assert dict(one) != dict(other)
