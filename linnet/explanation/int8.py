@@ -38,8 +38,9 @@ def judged(gate: Mapping[str, Any]) -> str:
     """What the gate says, in words."""
     drop, limit = part(gate, "drop"), gate.get("max_drop")
     loss, most, n = (drop.get(key) for key in ("drop", "at_most", "n"))
-    if not (finite(loss) and finite(most) and finite(n) and finite(limit)):
+    if not all(map(finite, (loss, most, n, limit))):
         return ""
+    loss, most, limit = map(float, (loss, most, limit))  # pyright: ignore[reportArgumentType]
     sure = "" if gate.get("decided") or not gate.get("passed") else f"; not decidable with {number(n)} images"
     return (
         f"drop of {100 * loss:.1f} points on {number(n)} validation photos, at most {100 * most:.1f}; allowed are"

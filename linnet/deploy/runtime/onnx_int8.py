@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,11 +81,9 @@ def prepare(net: Net, preprocess: Preprocess, images: Sequence[np.ndarray], *, u
             high[name].append(flat.max(1))
             if name in means:
                 means[name].append(value.mean((2, 3)) if value.ndim == 4 else value)
-    return Float(
-        onnx.shape_inference.infer_shapes(model),
-        *({name: np.concatenate(parts) for name, parts in one.items()} for one in (low, high)),
-        {name: np.concatenate(parts).mean(0) for name, parts in means.items()},
-    )
+    least, largest = ({name: np.concatenate(parts) for name, parts in one.items()} for one in (low, high))
+    mean = {name: np.concatenate(parts).mean(0) for name, parts in means.items()}
+    return Float(onnx.shape_inference.infer_shapes(model), least, largest, mean)
 
 
 def outputs(
@@ -120,7 +118,7 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
     ends = (np.min, np.max) if setting.startswith("widest") else (np.mean, np.mean)
-    ranges = {
+    ranges: dict[str, Any] = {
         name: tuple(
             np.asarray(end(values[name]), np.float32)
             for end, values in zip(ends, (prepared.low, prepared.high), strict=True)
