@@ -12,9 +12,9 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 24, 46, 52
 STYLE = """
 svg{color-scheme:light dark;background:#fff;font:13px system-ui,sans-serif}
 text{fill:#20252b}.quiet{fill:#656d76}.grid{stroke:#e4e1db}.axis{stroke:#656d76}.front{fill:none;stroke:#2b6592;stroke-width:2}
-.whisker{stroke:#656d76;stroke-opacity:.5}.dot{fill:#656d76}.dot.best{fill:#2b6592}.best{font-weight:600}
+.whisker{stroke:#656d76;stroke-opacity:.5}.dot{fill:#656d76}.dot.best{fill:#2b6592}.best{font-weight:600}.name{paint-order:stroke;stroke:#fff;stroke-width:3px}
 @media(prefers-color-scheme:dark){svg{background:#15181c}text{fill:#e5e3de}.quiet{fill:#99a1aa}.grid{stroke:#2f353c}
-.axis,.whisker{stroke:#99a1aa}.front{stroke:#85b7df}.dot{fill:#99a1aa}.dot.best{fill:#85b7df}}
+.axis,.whisker{stroke:#99a1aa}.front{stroke:#85b7df}.dot{fill:#99a1aa}.dot.best{fill:#85b7df}.name{stroke:#15181c}}
 """.replace("\n", "")
 
 
@@ -95,19 +95,27 @@ def stairs(corners: Sequence[tuple[float, float]]) -> str:
 
 
 def labels(named: Sequence[tuple[float, float, str, bool]]) -> list[str]:
-    """Each name beside its point, on the side where there is room, moved down until it covers no other."""
-    taken: list[tuple[float, float, float]] = []
+    """Each name beside its point, in the first place where it covers no other name and no other point."""
+    taken = [(x - 6, x + 6, y - 6, y + 6) for x, y, _, _ in named]
     parts = []
     for x, y, name, best in sorted(named):
-        wide = 7.2 * len(name)
-        left = x + 9 + wide > WIDE
-        start, line = (x - 9 - wide if left else x + 9), y + 4
-        while any(start < end and begin < start + wide and abs(line - other) < 14 for begin, end, other in taken):
-            line += 14
-        taken.append((start, start + wide, line))
-        side = ' text-anchor="end"' if left else ""
-        kind = ' class="best"' if best else ""
-        parts.append(f'<text{kind} x="{x - 9 if left else x + 9:.1f}" y="{line:.1f}"{side}>{html.escape(name)}</text>')
+        wide = 7.4 * len(name)
+        sides = [(x + 9, y + 4), (x - 9 - wide, y + 4)]
+        below = [
+            (start, y + 4 + step) for step in (-15, 15, -30, 30, 45, 60, 75, 90) for start in (x + 9, x - 9 - wide)
+        ]
+        free = [
+            (start, line)
+            for start, line in sides + below
+            if start > LEFT and start + wide < WIDE - 4 and TOP < line < HIGH - BOTTOM
+            and not any(start < right and left < start + wide and line - 11 < low and high < line + 3 for left, right, high, low in taken)
+        ]  # fmt: skip
+        start, line = free[0] if free else sides[0]
+        taken.append((start, start + wide, line - 11, line + 3))
+        kind = "name best" if best else "name"
+        parts.append(
+            f'<text class="{kind}" x="{start:.1f}" y="{line:.1f}" textLength="{wide:.0f}">{html.escape(name)}</text>'
+        )
     return parts
 
 

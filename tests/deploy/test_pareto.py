@@ -54,9 +54,13 @@ def test_names_do_not_cover_each_other():
         (740.0, 100.0, "at the edge", True),
     ]
     parts = labels(places)
-    ys = [float(re.search(r' y="([\d.]+)"', part)[1]) for part in parts]
-    assert abs(ys[0] - ys[1]) >= 14
-    assert 'text-anchor="end"' in parts[2]
+    boxes = [[float(re.search(rf' {what}="([\d.]+)"', part)[1]) for what in ("x", "y", "textLength")] for part in parts]
+    for i, (x, y, wide) in enumerate(boxes):
+        assert x + wide < 760
+        for a, b, other in boxes[:i]:
+            assert abs(y - b) >= 14 or x >= a + other or a >= x + wide
+        for px, py, _, _ in places:
+            assert not (x < px < x + wide and y - 11 < py < y + 3), "no point is under a name"
 
 
 def test_stairs_hold_until_the_next():
