@@ -56,7 +56,8 @@ class Correction:
     per_call: float = 0.0
 
     def whole(self, blocks_ms: float, nodes: int) -> float:
-        return self.factor * blocks_ms + self.per_node * nodes + self.per_call
+        # Profilers add time to each node, which the fit takes off again; of a very small network it could take too much.
+        return max(self.factor * blocks_ms + self.per_node * nodes + self.per_call, 0.25 * blocks_ms)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class LatencyTable:
                 f" {missing[0].op}. Time them first: linnet.deploy.blocks.predict_latency does."
             )
         ms = self.correction.whole(*self.sum(layers))
-        return Prediction(ms, ms * (1 - self.error), ms * (1 + self.error))
+        return Prediction(ms, ms * max(0.0, 1 - self.error), ms * (1 + self.error))
 
     @cached_property
     def correction(self) -> Correction:
