@@ -25,7 +25,8 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
 
     precision: "bf16" computes in bfloat16, which is what OpenVINO does of its own accord on processors that have it;
     "fp32" is exact everywhere.
-    Raises: WeightsError for a file that is damaged; SettingError without openvino, or without bfloat16 where it is asked for.
+    Raises: WeightsError for a file that is damaged; SettingError without openvino, or without
+    bfloat16 where it is asked for.
     """
     # OpenVINO reports every import to its makers over the network unless this package, which does it, is missing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -40,11 +41,11 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads or available_cores(),
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        # Pinned threads of two models, or of two processes, that use a part of the cores each would all sit on the first ones.
+        "ENABLE_CPU_PINNING": not 0 < threads < available_cores(),
     }
     try:
         # Given as bytes, so that what runs is what was checked.
-        # Pinned threads of two models, or of two processes, that use a part of the cores each would all sit on the first ones.
-        "ENABLE_CPU_PINNING": not 0 < threads < available_cores(),
         compiled = core.compile_model(core.read_model(model, weights), "CPU", settings)
         request = compiled.create_infer_request()
     except Exception as error:  # its own exceptions share no parent of their own
@@ -67,6 +68,19 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     Made from the ONNX model, so that both are the same graph with the same names; numbers stay float32.
     Raises: SettingError without openvino, ProofError when the graph is not valid.
     """
+    from ...files import written_whole
+    from ..graph import to_export
+    from .onnx import exported
+
+    made = from_onnx(exported(*to_export(net, preprocess, uint8=uint8)).SerializeToString())
+    for end, data in zip((".xml", ".bin"), made, strict=True):
+        with written_whole(path.with_suffix(end)) as temporary:
+            temporary.write_bytes(data)
+            temporary.chmod(0o644)
+
+
+def from_onnx(model: bytes) -> tuple[bytes, bytes]:
+    """An ONNX file's model as OpenVINO's own two files, .xml and .bin. Raises: SettingError without openvino."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
@@ -74,17 +88,9 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
         raise not_here("openvino") from None
     import tempfile
 
-    from ...files import written_whole
-    from ..graph import to_export
-    from .onnx import exported
-
-    model = openvino.Core().read_model(exported(*to_export(net, preprocess, uint8=uint8)).SerializeToString(), b"")
-    with tempfile.TemporaryDirectory() as folder:  # it writes two files; each then takes its place whole
-        openvino.save_model(model, f"{folder}/{path.name}", compress_to_fp16=False)
-        for end in (".bin", ".xml"):
-            with written_whole(path.with_suffix(end)) as temporary:
-                temporary.write_bytes((Path(folder) / path.name).with_suffix(end).read_bytes())
-                temporary.chmod(0o644)
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.save_model(openvino.Core().read_model(model, b""), f"{folder}/model.xml", compress_to_fp16=False)
+        return (Path(folder) / "model.xml").read_bytes(), (Path(folder) / "model.bin").read_bytes()
 
 
 def node_times(
@@ -92,8 +98,7 @@ def node_times(
 ) -> list[tuple[str, float]]:
     """(name, milliseconds) of every node that is run, fused as OpenVINO fuses them, in that order; `model` is an ONNX file.
 
-    By its own counters, which give the mean since the start: so the model is compiled three times, each is called a third
-    of the times, and the median of the three counts.
+    By its own counters: the mean over so many calls, after a few to warm up.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
@@ -104,24 +109,20 @@ def node_times(
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads or available_cores(),
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "ENABLE_CPU_PINNING": not 0 < threads < available_cores(),
         "PERF_COUNT": True,
     }
-    rounds, warm = 3, 3
-    counted = -(-calls // rounds)
-    took = list[dict[str, float]]()
-    for _ in range(rounds):
-        compiled = core.compile_model(read, "CPU", settings)
-        request = compiled.create_infer_request()
-        run = {
-            node.get_friendly_name() for node in compiled.get_runtime_model().get_ops()
-        }  # the others are fused into them
-        sums = list[dict[str, float]]()  # microseconds of each node after the warm-up, and after all calls
-        for so_far in (warm, warm + counted):
-            for _ in range(so_far - (warm if sums else 0)):
-                request.infer([images])
-            nodes = [node for node in request.get_profiling_info() if node.node_name in run]
-            kept = [node for node in nodes if node.node_type not in ("Parameter", "Result", "Constant")]
-            sums.append({node.node_name: node.real_time.total_seconds() * 1e6 * so_far for node in kept})
-        took.append({name: (after - sums[0].get(name, 0.0)) / counted for name, after in sums[1].items()})
+    compiled = core.compile_model(read, "CPU", settings)
+    request = compiled.create_infer_request()
+    run = {
+        node.get_friendly_name() for node in compiled.get_runtime_model().get_ops()
+    }  # the others are fused into them
+    warm, sums = 3, list[dict[str, float]]()  # microseconds of each node, after the warm-up and after all calls
+    for before, so_far in ((0, warm), (warm, warm + calls)):
+        for _ in range(so_far - before):
+            request.infer([images])
+        nodes = [node for node in request.get_profiling_info() if node.node_name in run]
+        kept = [node for node in nodes if node.node_type not in ("Parameter", "Result", "Constant")]
+        sums.append({node.node_name: node.real_time.total_seconds() * 1e6 * so_far for node in kept})
     # Each time is cut to whole microseconds, and so is their mean: what that loses, on average, is given back.
-    return [(name, (1 + float(np.median([one.get(name, 0.0) for one in took]))) / 1000) for name in took[-1]]
+    return [(name, (1 + (after - sums[0].get(name, 0.0)) / calls) / 1000) for name, after in sums[1].items()]
