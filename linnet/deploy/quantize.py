@@ -116,7 +116,7 @@ def worst_layers(
     """`culprits` on the first of the calibration images, with a bar: it takes a second a layer."""
     few = images[: IMAGES // BATCH]
     if not isinstance(prepared, onnx_int8.Float):
-        prepared, setting = onnx_int8.prepare(net, preprocess, images, uint8=uint8), onnx_int8.SETTINGS[0]
+        prepared, setting = onnx_int8.prepare(net, preprocess, images, uint8=uint8), "usual"  # as NNCF takes ranges
     with shown_progress(len(prepared.layers), f"{name}: layer by layer") as progress:
         return culprits(prepared, setting, few, load=load_onnx, several=several, done=progress)
 
