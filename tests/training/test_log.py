@@ -61,6 +61,24 @@ def test_tensorboard_gets_the_scalars(tmp_path):
     assert "epoch/train_top1" not in events.Tags()["scalars"]
 
 
+def test_tensorboards_numbers_wait_together_and_none_is_lost(tmp_path, monkeypatch):
+    from linnet.training import log as module
+
+    log, given = Log(tmp_path, 0, 0), []
+    monkeypatch.setattr(log._board._get_file_writer(), "add_summary", lambda summary, total, when: given.append(total))
+    step(log, 1)
+    step(log, 2)
+    assert given == []
+    log.sync()
+    assert given == [1, 2]
+    monkeypatch.setattr(module, "PATIENCE", -1.0)
+    step(log, 3)
+    assert given == [1, 2, 3]
+    monkeypatch.undo()
+    step(log, 4)
+    log.close()
+
+
 def test_tensorboard_gets_pictures_and_the_end(tmp_path):
     log = Log(tmp_path, 0, 0)
     assert log.draws
