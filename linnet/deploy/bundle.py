@@ -48,7 +48,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that has been checked. `facts` is all of bundle.json."""
+    """A bundle that has been checked. `facts` is all of bundle.json; `folder` is its folder, or the zip that it lies in."""
 
     folder: Path
     name: str
@@ -66,7 +66,7 @@ class Bundle:
 
 
 def read_bundle(folder: str | Path) -> Bundle:
-    """The bundle in `folder`, after its manifest, every file's hash and every certificate have been checked.
+    """The bundle in `folder` (or a zip), after its manifest, every file's hash and every certificate have been checked.
 
     Raises: WeightsError naming the file that is damaged, ProofError for a runtime without a passed certificate.
     """
@@ -99,10 +99,13 @@ def read_bundle(folder: str | Path) -> Bundle:
         needed = {"weights.safetensors"}.union(*([entry.file, *entry.more] for entry in bundle.runtimes))
         if missing := needed - files.keys():
             raise ValueError(f"it lists no {sorted(missing)[0]}")
-    except (LinnetError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LinnetError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise WeightsError(f"{path}: cannot be understood ({error}). {REMEDY}") from None
     for name, (size, sha256) in files.items():
-        _check_file(folder, name, size, sha256)
+        if folder.is_file():
+            read_file(folder, name, facts)
+        else:
+            _check_file(folder, name, size, sha256)
     for entry in bundle.runtimes:
         if not any(_proves(certificate, entry, files) for certificate in bundle.certificates):
             raise ProofError(

@@ -47,7 +47,7 @@ class Prediction:
 
 
 class Classifier:
-    """A bundle's folder, checked and ready.
+    """A bundle, its folder or a zip of it, checked and ready.
 
     >>> classifier = Classifier("shirts.linnet")                                            # doctest: +SKIP
     >>> classifier.predict("photo.jpg").classes[0]                                          # doctest: +SKIP
@@ -62,11 +62,11 @@ class Classifier:
         folder = Path(folder)
         facts = read_manifest(folder)
         try:
-            self.name, self.classes = str(facts["name"]), tuple(facts["classes"])
+            self.name, self.classes = str(facts["name"]), texts(facts["classes"])
             self.several = {"one": False, "several": True}[facts.get("labels", "one")]  # older bundles do not say it
             self.preprocess = Preprocess.from_json(facts["preprocess"])
-            ways = {way(entry["runtime"], entry["precision"]): entry for entry in facts["runtimes"]}
-        except (LinnetError, KeyError, TypeError) as error:
+            ways = listed_ways(facts["runtimes"])
+        except (LinnetError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{folder / MANIFEST}: cannot be understood ({error}). {REMEDY}") from None
         self.limits = limits or Limits()
         self.runtime = chosen_way(folder, list(ways), runtime)
@@ -116,6 +116,26 @@ class Classifier:
             shares, labels = np.exp(logits - logits.max()), None
             shares /= shares.sum()
         return Prediction(path, tuple((self.classes[c], float(shares[c])) for c in order[:top]), labels=labels)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """Raises: ValueError for what is no list of texts."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{str(value)[:40]} is no list of texts")
+    return tuple(value)
+
+
+def listed_ways(entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A bundle's runtimes by name, as bundle.json lists them. Raises: ValueError, KeyError, TypeError, AttributeError."""
+    ways = {}
+    for entry in entries:
+        runtime, precision, *files = texts(
+            [entry["runtime"], entry["precision"], entry["file"], *entry.get("more", ())]
+        )
+        if runtime in RUNTIMES and len(files) != len(RUNTIMES[runtime].files):
+            raise ValueError(f"{runtime} takes {len(RUNTIMES[runtime].files)} files, not {len(files)}")
+        ways[way(runtime, precision)] = entry
+    return ways
 
 
 def chosen_way(folder: Path, ways: Sequence[str], wanted: str) -> str:

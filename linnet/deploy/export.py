@@ -46,6 +46,7 @@ def export(
     uint8: bool = False,
     calibration: int = 300,
     max_drop: float | None = None,
+    zip: bool = False,
 ) -> Exported:
     """Make a bundle of a trained model: files that run without PyTorch, each proven on photos it has not learnt from.
 
@@ -63,6 +64,7 @@ def export(
         uint8: Put the normalisation into the files, which then take the pixels themselves, [B, H, W, 3] in RGB.
         calibration: For int8: measure the ranges of its numbers on so many training photos.
         max_drop: For int8: points of accuracy that it may lose on the validation photos; none means 0.5, or one photo where that is more. Layers are left in float to keep to it.
+        zip: Write the bundle as one file too, NAME.linnet.zip, beside its folder; predict and evaluate take either.
     """
     from ..data.source import find_photos
     from ..errors import SettingError
@@ -75,16 +77,19 @@ def export(
     from .proven import check_runtimes
     from .runtime.known import way
     from .web.folder import page_beside, split_web
+    from .zipping import ENDING, demand_free, zip_bundle, zip_of
 
     to, with_page = split_web(to)
     if AUTO not in to:
         check_runtimes(to)
     run = Path(run)
     model = read_model(run)
-    if run.is_dir() and (run / MANIFEST).exists():
+    if (run.is_dir() and (run / MANIFEST).exists()) or run.suffix == ENDING:
         raise SettingError(f"{run}: is a bundle already. Give the run that it was made from.")
     home = run if run.is_dir() else run.parent
     folder = Path(out) if out else free_place(home, model.arch.name)
+    if zip:
+        demand_free(zip_of(folder))
     name = check_name(folder.name.removesuffix(SUFFIX))
     recorded = read_json(home / "recipe.json").get("photos")
     root = Path(photos or recorded or "")
@@ -103,6 +108,8 @@ def export(
     )  # fmt: skip
     made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
     notes = (*ways_table(bundle.facts), *int8_notes(bundle.certificates))
+    if zip:
+        notes = (*notes, f"{zip_bundle(bundle)}: the same in one file")
     failed = tuple(bundle.facts.get("failed", ()))
     if with_page:
         page, no_page = page_beside(bundle.folder)

@@ -1,4 +1,4 @@
-"""A bundle's table of contents, bundle.json, and its files: read only if they are what was written.
+"""A bundle's table of contents, bundle.json, and its files, in a folder or one zip: read only if they are what was written.
 
 Standard library only: the text of this file is copied into every bundle's `predict.py`.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightsError
+from ..weights.archive import member_names, plain_name, read_member
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -28,23 +29,22 @@ def manifest_text(facts: dict[str, Any]) -> str:
     return text.replace(NO_HASH, hashlib.sha256(text.encode()).hexdigest(), 1)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The facts of a bundle, if bundle.json is whole and of a schema that we know.
+def read_manifest(bundle: Path) -> dict[str, Any]:
+    """The facts of a bundle, a folder or one zip of it, if bundle.json is whole and of a schema that we know.
 
     Raises: WeightsError naming the file.
     """
-    path = folder / MANIFEST
-    if not folder.is_dir() or not os.path.lexists(path):
-        hint = " A run becomes a bundle with `linnet export`." if (folder / "best.safetensors").is_file() else ""
-        raise WeightsError(f"{folder}: not a bundle (there is no {MANIFEST} in it).{hint or ' Give a .linnet folder.'}")
-    with open_owned(path) as file:
-        data = file.read(LARGEST_MANIFEST + 1)
+    path = bundle / MANIFEST
+    if not bundle.is_file() and (not bundle.is_dir() or not os.path.lexists(path)):
+        hint = " A run becomes a bundle with `linnet export`." if (bundle / "best.safetensors").is_file() else ""
+        raise WeightsError(f"{bundle}: not a bundle (there is no {MANIFEST} in it).{hint or ' Give a .linnet folder.'}")
+    data = read_bytes(bundle, MANIFEST, LARGEST_MANIFEST + 1)
     try:
         facts = json.loads(data.decode(), parse_constant=_refuse)
         sha256 = facts["sha256"]
         whole = len(data) <= LARGEST_MANIFEST and re.fullmatch("[0-9a-f]{64}", sha256) is not None
         found = hashlib.sha256(data.replace(sha256.encode(), NO_HASH.encode(), 1)).hexdigest() if whole else ""
-        schema = facts["schema"]
+        schema, listed = facts["schema"], {MANIFEST, *facts["files"]}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: damaged ({type(error).__name__} while reading it). {REMEDY}") from None
     if found != sha256:
@@ -53,24 +53,35 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{path}: of schema {schema}; this Linnet reads {SCHEMA}. Upgrade with: pip install -U linnet-vision"
         )
+    if bundle.is_file() and (others := member_names(bundle) - listed):
+        raise WeightsError(f"{bundle}: holds {min(others)}, which {MANIFEST} does not list. {REMEDY}")
     return facts
 
 
-def read_file(folder: Path, name: str, facts: dict[str, Any]) -> bytes:
+def read_file(bundle: Path, name: str, facts: dict[str, Any]) -> bytes:
     """The bytes of one of a bundle's files, if they are those that bundle.json lists.
 
     Raises: WeightsError naming the file: not listed, missing, a link, another size or hash.
     """
     entry = facts["files"].get(name) if isinstance(facts.get("files"), dict) else None
-    if not isinstance(entry, dict) or not plain_name(name):
-        raise WeightsError(f"{folder / MANIFEST}: lists no file {name!r}. {REMEDY}")
-    path = folder / name
-    with open_owned(path) as file:
-        # One byte more than listed shows a file that is too long without reading all of it.
-        data = file.read(int(entry["bytes"]) + 1)
-    if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise WeightsError(f"{path}: damaged or changed (not the bytes that {MANIFEST} lists). {REMEDY}")
+    size = entry.get("bytes") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(size, int) or size < 0 or not plain_name(name):
+        raise WeightsError(f"{bundle / MANIFEST}: lists no file {name!r} and its size. {REMEDY}")
+    # One byte more than listed shows a file that is too long without reading all of it.
+    data = read_bytes(bundle, name, size + 1)
+    if len(data) != size or hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        raise WeightsError(f"{bundle / name}: damaged or changed (not the bytes that {MANIFEST} lists). {REMEDY}")
     return data
+
+
+def read_bytes(bundle: Path, name: str, most: int) -> bytes:
+    """At most `most` bytes of one of a bundle's files, unchecked. Raises: WeightsError naming the file."""
+    if bundle.is_file():
+        return read_member(bundle, name, most)
+    with open_owned(
+        bundle / name
+    ) as file:  # so much memory is taken as is asked for, before there are bytes to fill it
+        return file.read(min(most, os.fstat(file.fileno()).st_size))
 
 
 def open_owned(path: Path) -> Any:
@@ -91,11 +102,6 @@ def open_owned(path: Path) -> Any:
         what = "a second name (hard link) of another file" if stat.S_ISREG(state.st_mode) else "no regular file"
         raise WeightsError(f"{path}: is {what}, not a file of its own. {REMEDY}")
     return open(handle, "rb")
-
-
-def plain_name(name: str) -> bool:
-    """Whether a file's name stays inside the bundle: parts of letters, digits, '_', '-', '.', joined by '/'."""
-    return all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", part) for part in name.split("/"))
 
 
 def _refuse(constant: str) -> Any:

@@ -48,7 +48,7 @@ def predict(
     """Classify pictures with a bundle.
 
     Args:
-        bundle: The bundle's folder, NAME.linnet.
+        bundle: The bundle's folder, NAME.linnet, or its zip, NAME.linnet.zip.
         images: Picture files, or folders of them.
         top: How many classes to show for each.
         threads: Threads to compute with; 0 means one per core.
@@ -74,7 +74,7 @@ def predict(
 
 
 def bundle_in(folder: Path) -> Path:
-    """The bundle itself, or the only one in a run's folder.
+    """The bundle itself, or the only one in a run's folder; a zip where there is no folder.
 
     Raises: SettingError for a run that has none, or several.
     """
@@ -84,6 +84,7 @@ def bundle_in(folder: Path) -> Path:
     if (folder / MANIFEST).exists() or not folder.is_dir():
         return folder
     inside: Sequence[Path] = sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
+    inside = inside or sorted(folder.glob("[!.]*.linnet.zip"))
     if len(inside) > 1:
         raise SettingError(f"{folder}: has several bundles; name one of {', '.join(path.name for path in inside)}.")
     if not inside and (folder / "best.safetensors").is_file():

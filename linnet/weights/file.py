@@ -26,7 +26,7 @@ def read_weights(path: str | Path, arch: Arch | None = None) -> Model:
     Raises: WeightsError for what is missing, damaged, of another network, or cannot be told.
     """
     path = Path(path)
-    if path.is_dir() or _is_ours(path):
+    if path.is_dir() or path.suffix.lower() == ".zip" or _is_ours(path):
         model = read_model(path)
         if arch:
             _demand_rows(model.arch, arch, path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..arch.spec import Arch
@@ -39,6 +40,7 @@ class Model:
 
         Raises: WeightsError when the weights are not those of the network.
         """
+        demand_size(self.arch, self.state)
         net = build(self.arch)
         load_exactly(net, self.state, what=self.arch.name)
         net.fit_windows(self.preprocess.image)
@@ -61,7 +63,7 @@ def write_model(path: str | Path, model: Model) -> str:
 
 
 def read_model(path: str | Path) -> Model:
-    """The model in a file, a run's folder (best.safetensors) or a bundle's folder (weights.safetensors).
+    """The model in a file, a run's folder (best.safetensors) or a bundle, folder or zip (weights.safetensors).
 
     No code is ever run: pickles (.pt, .pth) are refused.
     Raises: WeightsError for whatever is missing, damaged or no model.
@@ -76,7 +78,10 @@ def read_model(path: str | Path) -> Model:
         path = found[0]
     if path.name != "last.ckpt":  # a run's own, which is no pickle
         refuse_pickle(path)
-    state, facts = read_tensors(path, kind="model", remedy="Give a run's best.safetensors, a bundle or a fresh copy.")
+    state, facts = read_tensors(
+        path, kind="model", remedy="Give a run's best.safetensors, a bundle or a fresh copy.",
+        member=NAMES[1] if path.suffix.lower() == ".zip" else "",
+    )  # fmt: skip
     try:
         return Model(
             arch=Arch.from_json(facts["arch"]),
@@ -97,6 +102,23 @@ def check_labels(said: Any) -> str:
     if said not in ("one", "several"):
         raise WeightsError(f'labels is {said!r}, not "one" or "several"')
     return said
+
+
+def demand_size(arch: Arch, state: Mapping[str, Tensor]) -> None:
+    """Make sure that a network is no larger than its weights, before it takes memory: a file of a few bytes could describe
+    one of any size.
+
+    Raises: WeightsError.
+    """
+    layers = sum(row.layers for row in arch.rows)
+    if layers <= 2 * len(state) + 100:  # a few have no weights
+        with torch.device("meta"):
+            net = build(arch)
+        if sum(p.nbytes for p in net.state_dict().values()) <= 4 * sum(t.nbytes for t in state.values()) + 2**20:
+            return
+    raise WeightsError(
+        f"The weights of {arch.name} do not fit: its table describes a much larger network. Give its own weights."
+    )
 
 
 def load_exactly(net: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:

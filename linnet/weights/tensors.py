@@ -15,13 +15,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from ..errors import FileError, WeightsError
 from ..files import NO_ROOM, written_whole
+from .archive import MOST_BYTES, read_member
 
 SCHEMA = 1
+# What safetensors, its header's JSON and torch raise for damaged bytes.
+UNREADABLE = (
+    OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, MemoryError, RuntimeError,
+)  # fmt: skip
 
 
 class DiskFull(WeightsError):
@@ -93,8 +98,10 @@ def write_plain(path: str | Path, tensors: Mapping[str, Tensor], text: str = "",
     return sha256
 
 
-def read_tensors(path: str | Path, *, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the facts of a file that `write_tensors` wrote.
+def read_tensors(
+    path: str | Path, *, kind: str, remedy: str, member: str = ""
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the facts of a file that `write_tensors` wrote; of that `member` where `path` is a zip.
 
     `remedy` is the sentence that ends every refusal: what to do when this file cannot be used.
     Raises: WeightsError for a file that is missing, damaged, of another kind or of a newer schema.
@@ -102,18 +109,25 @@ def read_tensors(path: str | Path, *, kind: str, remedy: str) -> tuple[dict[str,
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file. {remedy}")
+    data = read_member(path, member, MOST_BYTES) if member else b""
+    path /= member
     try:
-        (tensors, text), found = _read(path)
-        with safe_open(path, framework="pt") as file:
-            expected, _ = ((file.metadata() or {})[key] for key in ("sha256", "linnet"))  # nobody else's have these
-    except (OSError, SafetensorError, ValueError, KeyError, MemoryError, RuntimeError) as error:
+        (tensors, text), found = _read_bytes(data) if member else _read(path)
+        said = _metadata(data if member else path)
+        expected, _ = said["sha256"], said["linnet"]  # nobody else's have these
+    except UNREADABLE as error:
         raise WeightsError(f"{path}: damaged or no file of Linnet's ({_one_line(error)}). {remedy}") from error
     if found != expected:
         raise WeightsError(f"{path}: damaged (its bytes do not have the hash that was written with them). {remedy}")
-    facts = json.loads(text)
-    if facts["kind"] != kind:
-        raise WeightsError(f"{path}: holds a {facts['kind']}, not a {kind}. {remedy}")
-    if facts["schema"] > SCHEMA:
+    try:
+        facts = json.loads(text)
+        newer = facts["schema"] > SCHEMA
+        holds = str(facts["kind"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WeightsError(f"{path}: cannot be understood ({_one_line(error)}). {remedy}") from error
+    if holds != kind:
+        raise WeightsError(f"{path}: holds a {holds}, not a {kind}. {remedy}")
+    if newer:
         raise WeightsError(
             f"{path}: written by a newer Linnet (schema {facts['schema']}; this one reads up to {SCHEMA})."
             " Upgrade with: pip install -U linnet-vision"
@@ -126,6 +140,19 @@ def _read(path: Path) -> tuple[tuple[dict[str, Tensor], str], str]:
         text = (file.metadata() or {}).get("linnet", "")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)
     return (tensors, text), hash_tensors(tensors, text)
+
+
+def _read_bytes(data: bytes) -> tuple[tuple[dict[str, Tensor], str], str]:
+    text, tensors = _metadata(data).get("linnet", ""), load(data)
+    return (tensors, text), hash_tensors(tensors, text)
+
+
+def _metadata(source: bytes | Path) -> dict[str, str]:
+    if isinstance(source, Path):
+        with safe_open(source, framework="pt") as file:
+            return file.metadata() or {}
+    header = json.loads(source[8 : 8 + int.from_bytes(source[:8], "little")])
+    return header.get("__metadata__") or {}
 
 
 def _one_line(error: Exception) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...cores import available_cores
 from ...errors import SettingError, WeightsError
+from .ir import refuse_other_than_ir
 from .known import Run, not_here
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
 
     precision: "bf16" computes in bfloat16, which is what OpenVINO does of its own accord on processors that have it;
     "fp32" is exact everywhere.
-    Raises: WeightsError for a file that is damaged; SettingError without openvino, or without
+    Raises: WeightsError for a file that is damaged, or is not OpenVINO's own; SettingError without openvino, or without
     bfloat16 where it is asked for.
     """
     # OpenVINO reports every import to its makers over the network unless this package, which does it, is missing.
@@ -34,6 +35,7 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
         import openvino
     except ImportError:
         raise not_here("openvino") from None
+    refuse_other_than_ir(model, weights)
     core = openvino.Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise SettingError("This processor does not compute in bfloat16. Take the runtime openvino.")
