@@ -36,8 +36,8 @@ def load_executorch(model: bytes, *, threads: int = 0) -> Run:
     with silent():  # what it thinks of the processor, and of its own API
         try:
             import torch
-            from executorch.extension.pybindings import portable_lib
-            from executorch.runtime import Runtime
+            from executorch.extension.pybindings import portable_lib  # type: ignore[import-not-found]
+            from executorch.runtime import Runtime  # type: ignore[import-not-found]
         except ImportError:
             raise not_here("executorch") from None
         if (had := portable_lib._threadpool_get_thread_count()) != threads:
@@ -49,8 +49,7 @@ def load_executorch(model: bytes, *, threads: int = 0) -> Run:
             portable_lib._unsafe_reset_threadpool(threads)
         try:
             program = Runtime.get().load_program(model)
-            method = program.load_method("forward")
-            assert method is not None
+            program.load_method("forward")
         except Exception as error:  # it raises what its C++ says, mostly RuntimeError
             raise WeightsError(
                 f"executorch does not take the model ({' '.join(str(error).split())[:160]}). Export the bundle again."
@@ -58,9 +57,9 @@ def load_executorch(model: bytes, *, threads: int = 0) -> Run:
     OPEN.add(program)
 
     def run(images: np.ndarray) -> np.ndarray:
-        assert program  # it owns the bytes that `method` reads: without it they would be given back
+        execute = program.load_method("forward").execute  # asked of what owns the bytes, so that they are kept
         one_by_one = torch.from_numpy(np.ascontiguousarray(images)).split(1)
-        return np.concatenate([method.execute((image,))[0].numpy().copy() for image in one_by_one])
+        return np.concatenate([execute((image,))[0].numpy().copy() for image in one_by_one])
 
     return run
 
@@ -81,8 +80,8 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
 
     module, example = to_export(net, preprocess, uint8=uint8, batch=1)
     with quiet():
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import to_edge_transform_and_lower
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # type: ignore[import-not-found]
+        from executorch.exir import to_edge_transform_and_lower  # type: ignore[import-not-found]
 
         program = torch.export.export(module, (example,))
         lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()

@@ -26,7 +26,7 @@ def load_litert(model: bytes, *, threads: int = 0) -> Run:
     Raises: WeightsError for a file that is damaged; SettingError without ai-edge-litert.
     """
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-not-found]
     except ImportError:
         raise not_here("litert") from None
     try:
@@ -40,9 +40,7 @@ def load_litert(model: bytes, *, threads: int = 0) -> Run:
         ) from None
 
     def run(images: np.ndarray) -> np.ndarray:
-        if (
-            images.dtype == np.float32
-        ):  # the file takes channels last, as is the custom on phones; pixels are so already
+        if images.dtype == np.float32:  # the file takes channels last, as is the custom on phones; pixels are so anyway
             images = np.moveaxis(images, 1, -1)
         logits = []
         for image in images:
@@ -68,7 +66,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
 
     module, example = to_export(net, preprocess, uint8=uint8, batch=1)
     with quiet():
-        import litert_torch
+        import litert_torch  # type: ignore[import-not-found]
 
         if not uint8:
             module = litert_torch.to_channel_last_io(module, args=[0]).eval()
