@@ -67,6 +67,7 @@ def _read_in_child(source: Path, target: Path, allowed: int) -> None:
     import torch
     from safetensors.torch import save_file
 
+    _demand_torch(torch.__version__)
     _limit_memory(allowed)
     _stay_inside()
     _only_stored(source)
@@ -86,6 +87,12 @@ def _read_in_child(source: Path, target: Path, allowed: int) -> None:
     while wrapper := next((w for w in WRAPPERS if all(name.startswith(w) for name in state)), ""):
         state = {name.removeprefix(wrapper): tensor for name, tensor in state.items()}
     save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, target)
+
+
+def _demand_torch(version: str) -> None:
+    """`weights_only=True` let code run up to 2.5.1 and memory be overwritten up to 2.9.1 (CVE-2025-32434, CVE-2026-24747)."""
+    if tuple(int(part) for part in version.split(".")[:2]) < (2, 11):
+        raise ValueError(f"torch {version} reads pickles unsafely; 2.11 or newer is needed")
 
 
 def _limit_memory(allowed: int) -> None:

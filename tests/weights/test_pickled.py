@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from linnet.errors import WeightsError
-from linnet.weights.pickled import read_pickle, refuse_pickle
+from linnet.weights.pickled import _demand_torch, read_pickle, refuse_pickle
 
 
 class Payload:
@@ -105,3 +105,11 @@ def test_a_thing_beside_the_tensors_is_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1), "epoch": 3}, tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match="'epoch' is a int, not a tensor"):
         read_pickle(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.9.1+cpu", "1.13.0"])
+def test_a_torch_that_reads_pickles_unsafely_reads_none(version: str) -> None:
+    with pytest.raises(ValueError, match=r"2\.11 or newer"):
+        _demand_torch(version)
+    _demand_torch("2.11.0a0+git123")
+    _demand_torch("3.0.1")
