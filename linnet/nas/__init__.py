@@ -1,0 +1,1 @@
+"""From a budget (milliseconds, megabytes) to a network: candidates, short trainings, the choice, the proof."""
