@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .data.source import Photos
+    from .nas.budget import Budget
+    from .nas.front import Front
     from .training.recipe import Recipe
 
 DEFAULT = "tf_efficientnet_lite0"  # fast on every device, and its weights are in a package
@@ -31,6 +33,7 @@ class Fitted:
     metrics: dict[str, Any]
     certificate: dict[str, Any]
     seconds: float
+    front: Front | None = None  # what was seen and tried, under a budget
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -40,6 +43,7 @@ class Fitted:
             "metrics": self.metrics,
             "certificate": self.certificate,
             "seconds": round(self.seconds, 1),
+            **({"candidates": self.front.to_json()} if self.front else {}),
         }
 
     def __str__(self) -> str:
@@ -51,15 +55,19 @@ class Fitted:
             else (f"{{}} of {self.metrics['n']:,} {self.split} photos right")
         )
         low, high = self.metrics[f"{name}_interval"]
-        latency = self.certificate["latency"]
+        from .deploy.runtime.known import RUNTIMES
+
+        latency, runtime = self.certificate["latency"], self.certificate["runtime"]
+        precision = "" if self.certificate["precision"] == "fp32" else f" in {self.certificate['precision']}"
         minutes, seconds = divmod(round(self.seconds), 60)
         return "\n".join(
             [
                 "",
                 f"{self.arch}: {what.format(f'{100 * self.metrics[name]:.1f} %')}"
                 f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
-                f"certificate passed: ONNX Runtime answers as PyTorch does; {latency['median_ms']:.2f} ms a photo"
+                f"certificate passed: {RUNTIMES[runtime].title}{precision} answers as PyTorch does; {latency['median_ms']:.2f} ms a photo"
                 f" (p90 {latency['p90_ms']:.2f}), batch 1",
+                *(self.front.verdict() if self.front else ()),
                 f"all in {minutes} min {seconds} s",
                 "",
                 f"report   {self.report}",
@@ -85,6 +93,12 @@ def fit(
     workers: int | None = None,
     max_bad: float | None = None,
     pretrained: str | None = None,
+    latency_ms: float | None = None,
+    size_mb: float | None = None,
+    memory_mb: float | None = None,
+    threads: int | None = None,
+    runtime: str | None = None,
+    minutes: float | None = None,
     out: Path | None = None,
     resume: Path | None = None,
 ) -> Fitted:
@@ -107,6 +121,12 @@ def fit(
         seed: Another number gives another order, other crops and first weights.
         workers: Processes that read photos; the result does not depend on it.
         max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
+        latency_ms: Budget: milliseconds for one picture on this machine. Network, image size, runtime and precision are then chosen to be as accurate as fits.
+        size_mb: Budget: millions of bytes of the model's files.
+        memory_mb: Budget: millions of bytes that a new process takes at most to load the model and predict.
+        threads: With a budget: threads to compute a prediction with; one per core if not given.
+        runtime: With a budget: openvino, onnx-int8, ... instead of the fastest of those installed.
+        minutes: With a budget: for everything; the search and the training are cut to it.
         out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
         resume: Folder of a run that was stopped: finish it.
     """
@@ -118,12 +138,25 @@ def fit(
         raise SettingError(
             "`linnet fit` runs in one process. Train in several with `linnet train`, then: fit --resume RUN."
         )
+    from .nas.budget import asked
+
     began = time.monotonic()
+    budget = asked(latency_ms, size_mb, memory_mb, threads=threads, runtime=runtime, minutes=minutes)
     flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
-        if given or from_scratch or head_only or set or out:
-            switch = "from_scratch" if from_scratch else "head_only" if head_only else "set" if set else "out"
+        if given or from_scratch or head_only or set or out or budget:
+            switch = (
+                "latency_ms, --size_mb and --memory_mb"
+                if budget
+                else "from_scratch"
+                if from_scratch
+                else "head_only"
+                if head_only
+                else "set"
+                if set
+                else "out"
+            )
             named = next(iter(given), switch).replace("_", "-")
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
@@ -134,9 +167,11 @@ def fit(
     draft = override(draft, without_rows(set))
     if pretrained is not None:
         given["arch"] = draft.arch
-    elif arch is None:
+    elif arch is None and budget is None:
         given["arch"], note = choose_arch(from_scratch=from_scratch)
         say(note)
+    if head_only and budget and arch is None and pretrained is None:
+        raise SettingError("--head-only with a budget needs a network: add --arch NAME.")
     if head_only:
         given["head_only"] = True
         first_recipe(**given, from_scratch=from_scratch)  # refused without weights, before the photos are looked at
@@ -146,7 +181,10 @@ def fit(
     if photos is None:
         say("No photos given: these are pictures that Linnet draws itself. `linnet fit PHOTOS` takes yours.")
         photos = sample_photos()
-    return finish(*train_on(Path(photos), draft, given, set, from_scratch=from_scratch, out=out), began)
+    if budget:
+        budget.ways()  # a runtime that is missing is said before the photos are looked at
+    run = train_on(Path(photos), draft, given, set, from_scratch=from_scratch, out=out, budget=budget, began=began)
+    return finish(*run, began)
 
 
 def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
@@ -164,9 +202,11 @@ def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
 
 
 def train_on(
-    root: Path, draft: Recipe, given: dict[str, Any], set: list[str] | None, *, from_scratch: bool, out: Path | None
-) -> tuple[Path, Photos]:
-    """Look at the photos, split as `draft` says, and train; gives the run's folder and the good photos.
+    root: Path, draft: Recipe, given: dict[str, Any], set: list[str] | None, *, from_scratch: bool, out: Path | None,
+    budget: Budget | None = None, began: float = 0.0,
+) -> tuple[Path, Photos]:  # fmt: skip
+    """Look at the photos, split as `draft` says, choose what fits the `budget`, and train; gives the run's folder and the
+    good photos.
 
     Raises: DataError when there are too few photos to set some aside and measure on them.
     """
@@ -183,11 +223,21 @@ def train_on(
             f"{root}: {len(photos.train)} photos are too few to set some aside, so nothing could be measured."
             " Give at least 3 different photos of each class; 30 is a beginning, 300 is good."
         )
-    start = first_recipe(from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given)
+    place = out or Path("runs") / (root.stem or "photos")
+    if budget:
+        from .nas.search import search
+
+        folder, start = search(
+            diagnosis, budget, place, {**given, "root": str(root)}, began, from_scratch=from_scratch, say=say
+        )
+    else:
+        folder, start = None, first_recipe(
+            from_scratch=from_scratch, photos=len(photos.train), root=str(root), **given
+        )  # fmt: skip
     recipe: Recipe = with_loss(override(start, set), photos)
     if note := note_on_weights(recipe, from_scratch=from_scratch):
         say(note)
-    folder = new_run(out or Path("runs") / (root.stem or "photos"), diagnosis)
+    folder = folder or new_run(place, diagnosis)
 
     from .training.loop import run
 
@@ -227,27 +277,37 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
     from .evaluation.evaluate import evaluate_model
     from .explanation.report import report
     from .files import write_json
+    from .nas.front import read_front
+    from .nas.shipping import shipped
     from .training.recipe import Recipe
     from .weights.model import read_model
 
     workers = Recipe.load(folder / "recipe.json").workers
     assert workers != "auto"
-    model = read_model(folder)
+    model, front = read_model(folder), read_front(folder)
     split = "test" if photos.test else "validation"
     if split == "validation":
         say(
             "There are no test photos: the accuracy is on the validation photos, which chose the epoch, and a bit high."
         )
-    found = evaluate_model(model, photos, name=str(folder), split=split, workers=workers)
-    write_json(folder / "predictions.json", found.to_json())
     counts = {name: count(members, photos.classes) for name, members in photos.splits.items()}
     name = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-.")[:64] or model.arch.name
     place, learnt = free_place(folder, name), frozenset(photo.digest for photo in photos.train)
+    settings: dict[str, Any] = {
+        "split": split,
+        "most": 10_000,
+        "workers": workers,
+        "trained_on": learnt,
+        "counts": counts,
+    }
+    settings["name"] = place.name.removesuffix(".linnet")
+    bundle = None
     try:
-        bundle = export_model(
-            model, photos, place, name=place.name.removesuffix(".linnet"), split=split, most=10_000, workers=workers,
-            trained_on=learnt, counts=counts,
-        )  # fmt: skip
+        if front:  # the size and the runtime are decided by what is within the budget
+            model, bundle, front = shipped(model, photos, front, place, settings, say=say)
+        found = evaluate_model(model, photos, name=str(folder), split=split, workers=workers)
+        write_json(folder / "predictions.json", found.to_json())
+        bundle = bundle or export_model(model, photos, place, **settings)
     finally:
         page = report(folder)  # without a proof too: it says what was learnt
     return Fitted(
@@ -259,6 +319,7 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
         metrics=found.metrics.to_json(),
         certificate=bundle.facts["certificates"][0],
         seconds=time.monotonic() - began,
+        front=front,
     )
 
 

@@ -25,6 +25,7 @@ class RunFolder:
     environment: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     predictions: Mapping[str, Any] = field(default_factory=dict)
+    candidates: Mapping[str, Any] = field(default_factory=dict)  # of a run under a budget
     bundle: Mapping[str, Any] = field(default_factory=dict)
     bundle_path: Path | None = None
     steps: tuple[Mapping[str, Any], ...] = ()
@@ -70,6 +71,7 @@ def read_run(path: str | Path) -> RunFolder:
         environment=parts["environment.json"],
         data=parts["data.json"],
         predictions=parts["predictions.json"],
+        candidates=read_object(path / "candidates.json", damaged),
         bundle=bundle,
         bundle_path=bundle_path if bundle else None,
         # A run that was killed and resumed may say a step twice: the later one is what happened.

@@ -25,12 +25,13 @@ def report(run: Path, *, out: Path | None = None) -> Path:
 
 def render(run: Any) -> str:
     """The page of a RunFolder: the same text for the same folder and photos."""
-    from . import ending, headline, history, inputs, labels, proof, quality
+    from . import ending, headline, history, inputs, labels, proof, quality, within
     from .page import render_page
     from .section import build
 
     sections = {
         "headline": headline.headline,
+        "budget": within.budget,
         "training": history.training,
         "curves": history.curves,
         "average": ending.average,
