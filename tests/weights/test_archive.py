@@ -143,7 +143,7 @@ def test_a_nested_zip_is_bytes(tmp_path: Path) -> None:
     assert read_member(tmp_path / "a.zip", "inner.zip", 10**9) == inner
 
 
-def test_what_unfolds_is_bounded_by_ratio_by_total_and_by_the_caller(tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+def test_what_unfolds_is_bounded_by_ratio_by_total_and_by_the_caller(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zipped(("a", bytes(range(256)) * 400), compression=zipfile.ZIP_DEFLATED))
     assert len(read_member(path, "a", 10**9)) == 102_400
@@ -161,17 +161,20 @@ def test_mutants_give_one_typed_error_or_whole_members(tmp_path: Path) -> None:
     rng = random.Random(0)
     content = bytes(rng.randrange(256) for _ in range(200))
     good = zipped(("a", content), compression=zipfile.ZIP_DEFLATED)
-    path, answers = tmp_path / "a.zip", 0
+    path, answers, refused = tmp_path / "a.zip", 0, []
     for _ in range(800):
         data = bytearray(good)
         for _ in range(rng.randint(1, 3)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         path.write_bytes(data[: rng.randint(0, len(data))] if rng.random() < 0.2 else data)
         try:
-            assert read_member(path, "a", 10**6) == content
-            answers += 1
+            found = read_member(path, "a", 10**6)
         except WeightsError as error:
-            assert "\n" not in str(error)
+            refused.append(str(error))
+        else:
+            assert found == content
+            answers += 1
+    assert not [text for text in refused if "\n" in text]
     assert answers > 30  # some bytes do not matter: dates, versions
 
 

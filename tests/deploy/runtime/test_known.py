@@ -35,7 +35,9 @@ def test_a_way_is_a_runtime_and_a_precision():
 
 @pytest.mark.parametrize("name", ["openvio", "onnx-bf16", "", "ONNX"])
 def test_other_names_are_refused(name):
-    with pytest.raises(SettingError, match=r"no runtime .*; allowed: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8"):
+    with pytest.raises(
+        SettingError, match=r"no runtime .*; allowed: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8"
+    ):
         find_way(name)
     with pytest.raises(SettingError, match="Did you mean 'openvino'"):
         find_way("openvio")
