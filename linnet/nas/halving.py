@@ -85,9 +85,9 @@ def halve(
             say(f"  {name}: {100 * one.best:.1f} % at {at} px after {epochs} epoch{'s' * (epochs > 1)}")
         order = sorted((name for name in racing if name in found), key=lambda name: -found[name].best)
         if len(racing) > 1:
-            why = f"the most accurate of {len(sides)} networks after short trainings of up to {epochs} epoch{'s' * (epochs > 1)}"
+            why = f"the most accurate of {len(found)} networks after short trainings of up to {epochs} epoch{'s' * (epochs > 1)}"
         if late:
-            why += ", when the time for them was up"
+            why += f", when the time for the other {len(sides) - len(found)} was up" * (len(found) < len(sides))
             return ordered(found, order[0]), why
         racing = survivors(order, found)
         epochs *= 2
