@@ -13,10 +13,11 @@ from linnet.data.source import find_photos
 from linnet.errors import LinnetError, WeightsError
 from linnet.training.log import read_log
 from linnet.training.loop import run
-from linnet.training.recipe import Recipe
 from linnet.weights.model import read_model
 from linnet.weights.tensors import read_tensors, write_tensors
 
+# Of the steps of a whole run, as linnet of commit a718b64 made them: 5 lie in the fixture, it went on for 4.
+LOSSES = [0.66855, 0.69813, 0.68999, 0.62553, 0.60537, 0.65291, 0.51976, 0.55192, 0.46012]
 OLD = sorted((Path(__file__).parents[1] / "fixtures").glob("run_schema*"))
 
 
@@ -31,14 +32,16 @@ def losses(folder):
     return [line["loss"] for line in read_log(folder) if line["kind"] == "step"]
 
 
-def test_it_goes_on_as_it_would_have(old, tmp_path, quiet):
-    """Another machine may round differently, so not to the last bit; a draw that changed would show at once."""
+def test_it_goes_on_as_it_would_have(old, quiet):
+    """Another machine may round differently, so not to the last bit; a draw that changed would show at once.
+
+    First weights may be drawn otherwise by a newer version: a run that goes on has its own.
+    """
     folder, photos = old
     assert read_model(folder).classes == photos.classes
-    run(Recipe.load(folder / "recipe.json"), photos, tmp_path / "whole", progress=quiet)
     run(None, photos, folder, resume=True, progress=quiet)
     assert [line["epoch"] for line in read_log(folder) if line["kind"] == "epoch"] == [0, 1, 2]
-    assert losses(folder) == pytest.approx(losses(tmp_path / "whole"), rel=1e-3)
+    assert losses(folder) == pytest.approx(LOSSES, rel=1e-3)
     assert read_model(folder).facts["validation"]["n"] == 6
 
 
