@@ -55,13 +55,16 @@ class Budget:
         raise SettingError(f"{known.title} is not installed{missing}. Install it with: {known.install}")
 
     def excess(self, latency_ms: float | None, size_bytes: int, memory_bytes: int | None) -> str:
-        """In words by what these figures are over the budget; "" when they are within."""
+        """In words by what these figures are over the budget; "" when they are within. Memory that could not be measured
+        is over any limit of it."""
         said = []
         if self.latency_ms is not None and latency_ms is not None and latency_ms > self.latency_ms:
             said.append(f"{latency_ms:.2f} ms of {self.latency_ms:g}")
         if self.size_mb is not None and size_bytes > 1e6 * self.size_mb:
             said.append(f"{size_bytes / 1e6:.1f} MB of {self.size_mb:g}")
-        if self.memory_mb is not None and memory_bytes is not None and memory_bytes > 1e6 * self.memory_mb:
+        if self.memory_mb is not None and memory_bytes is None:
+            said.append("memory that cannot be measured here")
+        elif self.memory_mb is not None and memory_bytes is not None and memory_bytes > 1e6 * self.memory_mb:
             said.append(f"{memory_bytes / 1e6:.0f} MB of memory of {self.memory_mb:g}")
         return ", ".join(said)
 

@@ -89,13 +89,22 @@ def ship(front: Front, accuracy: Mapping[int, float], export: Export, measured: 
             tried.append(Tried(option.image, option.way, share, reason=first_line(error)))
             say(f"{option.name}: {tried[-1].reason}")
             continue
-        one = replace(measured(bundle, option.way, front.budget), accuracy=share)
-        over = front.budget.excess(one.again_ms, one.size_bytes or 0, one.memory_bytes)
-        tried.append(replace(one, reason=over))
-        if not over:
+        within = False
+        try:
+            one = replace(measured(bundle, option.way, front.budget), accuracy=share)
+            over = front.budget.excess(one.again_ms, one.size_bytes or 0, one.memory_bytes)
+            tried.append(replace(one, reason=over))
+            within = not over
+        except ProofError as error:
+            tried.append(Tried(option.image, option.way, share, reason=first_line(error)))
+        finally:
+            if (
+                not within
+            ):  # ours, made just now; what is over the budget, or was not measured to the end, does not go out
+                shutil.rmtree(bundle.folder)
+        if within:
             return Shipped(bundle, replace(front, tried=tuple(tried)))
-        shutil.rmtree(bundle.folder)  # ours, made just now; a model over budget does not go out
-        say(f"{option.name} takes {over} in a new process, over the budget: the next one is tried.")
+        say(f"{option.name} in a new process: {tried[-1].reason}. The next one is tried.")
     raise Unshipped(replace(front, tried=tuple(tried)))
 
 

@@ -39,7 +39,7 @@ def test_the_quickest_of_three_counts_and_one_within_is_enough(monkeypatch: pyte
 
 
 def test_a_process_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, "", "late", '{"median_ms": 2}')
+    answers(monkeypatch, "", "late", 'a runtime greets\n{"median_ms": 2}\n')
     assert again(Path("x"), "onnx", threads=0, limit=4.0) == (2.0, 1)
     answers(monkeypatch, "", "", "{}")
     with pytest.raises(ProofError, match="new process"):

@@ -49,6 +49,7 @@ def test_a_runtime_that_is_missing_is_said_with_its_line(monkeypatch: pytest.Mon
 def test_what_is_over_is_named_and_what_is_exactly_the_limit_is_within() -> None:
     one = Budget(latency_ms=4, size_mb=10, memory_mb=200)
     assert one.excess(4.0, 10_000_000, 200_000_000) == ""
-    assert one.excess(4.01, 10_000_001, None) == "4.01 ms of 4, 10.0 MB of 10"
+    assert one.excess(4.01, 10_000_001, None) == "4.01 ms of 4, 10.0 MB of 10, memory that cannot be measured here"
+    assert Budget(latency_ms=4).excess(4.0, 1, None) == ""
     assert str(one) == "4 ms, 10 MB, 200 MB of memory"
     assert Budget(**one.to_json()) == one

@@ -81,6 +81,27 @@ def test_when_all_are_over_smaller_sides_are_tried_and_then_nothing_is_left(tmp_
     assert all(one.reason for one in caught.value.front.tried)
 
 
+def test_what_cannot_be_measured_again_does_not_stay(tmp_path: Path) -> None:
+    device = Device(tmp_path, {})
+
+    def once(error: BaseException) -> Any:
+        errors = iter([error])
+
+        def measured(bundle: Any, way: str, budget: Budget) -> Tried:
+            for one in errors:
+                raise one
+            return device.again(bundle, way, budget)
+
+        return ship(FRONT, ACCURACY, device.export, measured, lambda text: None)
+
+    found = once(ProofError("cannot be run."))
+    assert [one.reason for one in found.front.tried] == ["cannot be run.", ""]
+    found.bundle.folder.rmdir()
+    with pytest.raises(KeyboardInterrupt):
+        once(KeyboardInterrupt())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_way_that_was_too_slow_is_not_tried_larger() -> None:
     tried = [Tried(128, "onnx", again_ms=5.0, reason="slow")]
     assert hopeless(OPTIONS[0], tried, FRONT)
