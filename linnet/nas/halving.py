@@ -12,7 +12,7 @@ from typing import Any
 from ..data.pack import pack_training
 from ..data.source import Photo, Photos
 from ..deploy.calibration import balanced
-from ..errors import DataError
+from ..errors import TrainingError
 from ..evaluation.evaluate import predict_logits
 from ..evaluation.intervals import wilson
 from ..evaluation.label_metrics import measure_several
@@ -23,6 +23,7 @@ from ..training.progress import Progress
 from ..training.recipe import Recipe
 from ..training.several import with_loss
 from ..training.start import PACK, first_recipe, side, side_step
+from ..training.stop import TrainingStopped
 from ..weights.model import read_model
 from .candidates import Network
 
@@ -68,9 +69,11 @@ def halve(
     """The candidates in the order of their accuracy, the winner first, and a sentence on how it was found.
 
     `sides`: by name a network and the sides that it is judged at. Epochs double from round to round. Who is surely worse
-    than the best (their 95 % intervals do not touch) does not go on either. After the `deadline` the best so far wins.
+    than the best (their 95 % intervals do not touch) does not go on either, nor does one whose training fails. After the
+    `deadline` the best so far wins.
+    Raises: TrainingStopped; TrainingError when no training succeeds.
     """
-    racing, epochs, found = list(sides), 1, dict[str, Trained]()
+    racing, epochs, trained, found = list(sides), 1, 1, dict[str, Trained]()
     why = "the only network that fits"
     while len(racing) > 1 or not found:
         late = False
@@ -79,13 +82,25 @@ def halve(
                 late = True
                 break
             network, judged = sides[name]
-            found[name] = one = train(network, judged, epochs, photos, folder / f"{name}-{epochs}", settings)
-            settings = one.settings
+            try:
+                found[name] = one = train(network, judged, epochs, photos, folder / f"{name}-{epochs}", settings)
+            except TrainingStopped:
+                raise
+            except TrainingError as error:  # such as a loss that grew without end: the others may do better
+                found.pop(name, None)
+                say(f"  {name}: left out ({str(error).partition('. ')[0]})")
+                if name == racing[-1] and not found:
+                    raise
+                continue
+            settings, trained = one.settings, epochs
             at = max(one.accuracy, key=lambda image: one.accuracy[image])
             say(f"  {name}: {100 * one.best:.1f} % at {at} px after {epochs} epoch{'s' * (epochs > 1)}")
-        order = sorted((name for name in racing if name in found), key=lambda name: -found[name].best)
+        going = [name for name in racing if name in found] or list(
+            found
+        )  # if all failed: those that had stopped before
+        order = sorted(going, key=lambda name: -found[name].best)
         if len(racing) > 1:
-            why = f"the most accurate of {len(found)} networks after short trainings of up to {epochs} epoch{'s' * (epochs > 1)}"
+            why = f"the most accurate of {len(found)} networks after short trainings of up to {trained} epoch{'s' * (trained > 1)}"
         if late:
             why += f", when the time for the other {len(sides) - len(found)} was up" * (len(found) < len(sides))
             return ordered(found, order[0]), why
@@ -152,11 +167,6 @@ def packed_few(photos: Photos, largest: int, folder: Path) -> Photos:
     `largest`: the largest side that any of them is seen at.
     """
     train, rest = balanced(photos.train, MOST), balanced(photos.validation, MOST // 3)
-    if not rest:
-        raise DataError(
-            f"{photos.root}: there are no validation photos, and a network is chosen by them. Give photos that have some,"
-            " or name a network with --arch."
-        )
     together = replace(photos, train=(*train, *rest))
     packed: tuple[Photo, ...] = pack_training(together, round(PACK * largest), folder, upright=True).train
     return replace(photos, train=packed[: len(train)], validation=packed[len(train) :], test=())

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data.doctor import Diagnosis
 from ..data.source import Photos
-from ..errors import SettingError
+from ..errors import DataError, SettingError
 from ..training.recipe import Recipe
 from ..training.start import first_recipe, new_run, side, side_step
 from ..training.stop import TrainingStopped
@@ -46,17 +46,27 @@ def search(
     """The folder of a new run with its candidates.json, and the recipe of its training.
 
     `given`: the user's own settings of `first_recipe`. `began`: when `fit` did, on the monotonic clock.
-    Raises: SettingError when nothing fits; TrainingStopped.
+    Raises: DataError without validation photos; SettingError when nothing fits; TrainingStopped and TrainingError. Then
+    there is no folder.
     """
+    if not diagnosis.photos.validation:
+        raise DataError(
+            f"{diagnosis.photos.root}: there are no validation photos, and under a budget network and image size are chosen"
+            " by them. Give photos that have some, or leave the budget out."
+        )
     photos, named = diagnosis.photos, {name: given[name] for name in ("arch", "image") if name in given}
     own = given.get("pretrained") is not None
     known, options = look(photos, budget, **named, from_scratch=from_scratch, own=own, measure=measure, say=say)
     folder = new_run(place, diagnosis)
     settings = {name: given[name] for name in ("seed", "workers", "pretrained") if name in given}
-    front = choose(
-        photos, known, options, budget, folder, began=began, settings=settings, given=given, train=train, say=say
-    )
-    write_front(folder, front)
+    try:
+        front = choose(
+            photos, known, options, budget, folder, began=began, settings=settings, given=given, train=train, say=say
+        )
+        write_front(folder, front)
+    except BaseException:  # Ctrl-C too: a run without a choice cannot be gone on with
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     for line in ("", *front.lines(), "", f"Training: {front.why}."):
         say(line)
     recipe = recipe_of(known[front.winner], len(photos.train), front.train_image, {**given, "epochs": front.epochs})
@@ -112,7 +122,7 @@ def choose(
     """The network to train, by short trainings in the run's `folder`; `began` is when `fit` did, on the monotonic clock.
 
     `settings` lie over each short training's recipe; `given` are the user's own, which the plan of the whole training keeps.
-    Raises: TrainingStopped.
+    Raises: TrainingStopped; TrainingError when no short training succeeds.
     """
     sides = {
         name: (known[name], sides_of_fitting(options, name))
@@ -146,6 +156,13 @@ def choose(
     )
     largest = max(one.image for one in options if one.arch == winner and one.fits)
     train_image, epochs = plan(network, largest, len(photos.train), given, trained[0] if trained else None, left)
+    if trained and left is not None:
+        needed = training_seconds(network, len(photos.train), train_image, {**given, "epochs": epochs}, trained[0])
+        if needed > left:
+            say(
+                f"--minutes {budget.minutes:g} is too short: the training takes about {needed / 60:.1f} minutes, and"
+                f" {max(left, 0) / 60:.1f} are left for it. It is done all the same."
+            )
     return Front(budget, seen, winner, why, train_image, epochs, round(time.monotonic() - began, 1), network.sides)
 
 
@@ -168,11 +185,10 @@ def plan(
     epochs = recipe_of(network, photos, wanted, given).epochs
     if trained is None or left is None:
         return wanted, epochs
-    per_pixel = trained.seconds / trained.photos / trained.image**2
 
     def seconds(at: int, number: int | None) -> float:
-        phases = recipe_of(network, photos, at, {**given, **({"epochs": number} if number else {})}).phases
-        return photos * per_pixel * sum(phase.epochs * phase.image**2 for phase in phases)
+        settings = {**given, **({"epochs": number} if number else {})}
+        return training_seconds(network, photos, at, settings, trained)
 
     least = wanted if given.get("image") else max(32, side(LEAST, image, step))
     smaller = range(wanted, least - 1, -step) if least < wanted else (wanted,)
@@ -183,6 +199,13 @@ def plan(
     if given.get("epochs"):
         return at, epochs
     return at, next((number for number in range(epochs, 2, -1) if seconds(at, number) <= left), min(epochs, 2))
+
+
+def training_seconds(network: Network, photos: int, image: int, given: Mapping[str, Any], trained: Trained) -> float:
+    """Of the whole training, by the pixels that it sees, from what a short one took for its own."""
+    phases = recipe_of(network, photos, image, given).phases
+    pixels = photos * sum(phase.epochs * phase.image**2 for phase in phases)
+    return pixels * trained.seconds / trained.photos / trained.image**2
 
 
 def recipe_of(network: Network, photos: int, image: int, given: Mapping[str, Any]) -> Recipe:

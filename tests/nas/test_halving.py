@@ -11,9 +11,10 @@ import pytest
 
 from linnet.arch.names import find
 from linnet.data.source import Photos, find_photos
-from linnet.errors import DataError
+from linnet.errors import TrainingError
 from linnet.nas.candidates import Network
 from linnet.nas.halving import Trained, halve, packed_few, short_training, survivors
+from linnet.training.stop import TrainingStopped
 
 EMPTY = Photos(Path(), ("a", "b"), (), (), (), ())
 
@@ -69,6 +70,32 @@ def test_one_network_is_trained_once() -> None:
     assert "only" in why
 
 
+def failing(*trainings: tuple[str, int], error: Exception | None = None) -> Any:
+    well = pretended({"a": 0.80, "b": 0.82, "c": 0.78, "d": 0.81}, [])
+
+    def train(one: Network, sides: Sequence[int], epochs: int, *rest: Any) -> Trained:
+        if (one.name, epochs) in trainings:
+            raise error or TrainingError("The loss is not finite. Lower the rate.")
+        return well(one, sides, epochs, *rest)
+
+    return train
+
+
+def test_a_network_whose_training_fails_is_left_out() -> None:
+    four, said = dict.fromkeys("abcd", 0.0), list[str]()
+    found, why, _ = race(four, train=failing(("b", 1)), say=said.append)
+    assert [one.network.name for one in found] == ["d", "a", "c"]
+    assert "most accurate of 3" in why
+    assert "  b: left out (The loss is not finite)" in said
+    # Both of the second round fail: the better of those that had stopped wins.
+    found, _, _ = race(four, train=failing(("b", 2), ("d", 2)))
+    assert found[0].network.name == "a"
+    with pytest.raises(TrainingError, match="not finite"):
+        race(four, train=failing(*((name, 1) for name in "abcd")))
+    with pytest.raises(TrainingStopped):
+        race(four, train=failing(("a", 1), error=TrainingStopped("Stopped.")))
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
     from linnet.data.sample import sample_photos
@@ -87,8 +114,3 @@ def test_a_short_training_on_packed_photos_leaves_nothing_behind(photos: Photos,
     assert one.seconds > 0
     assert one.settings["precision"] == "fp32"
     assert not (tmp_path / "run").exists()
-
-
-def test_without_validation_photos_nothing_can_be_chosen(photos: Photos, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="validation"):
-        packed_few(replace(photos, validation=()), 40, tmp_path / "packed")

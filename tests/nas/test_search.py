@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from linnet import fit
 from linnet.arch.spec import Arch
 from linnet.cost.count import count
 from linnet.data.sample import sample_photos
-from linnet.errors import SettingError
+from linnet.errors import DataError, SettingError
 from linnet.nas import search as module
 from linnet.nas.candidates import networks
 from linnet.nas.front import FILE, read_front
@@ -58,6 +60,39 @@ def test_wrong_budgets_fail_before_the_photos_are_looked_at(tmp_path: Path) -> N
     with pytest.raises(SettingError, match="latency"):
         fit(resume=tmp_path, latency_ms=4.0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_validation_photos_or_when_it_is_stopped_nothing_is_left(photos: Path, tmp_path: Path) -> None:
+    from linnet.nas.budget import Budget
+    from linnet.training.stop import TrainingStopped
+
+    seen, place = look_at(photos), tmp_path / "run"
+    given = {"arch": "mobilenetv3_small_035", "image": 32}
+    settings: dict[str, Any] = {"from_scratch": True, "measure": device, "say": lambda text: None}
+    budget = Budget(1000.0, runtime="onnx", minutes=5.0)
+    none = replace(seen, photos=replace(seen.photos, validation=()))
+    with pytest.raises(DataError, match="no validation photos"):
+        module.search(none, budget, place, given, time.monotonic(), **settings)
+
+    def train(*_given: Any) -> Trained:
+        assert place.is_dir()
+        raise TrainingStopped("x")
+
+    with pytest.raises(TrainingStopped, match="the same command"):
+        module.search(seen, budget, place, given, time.monotonic(), train=train, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_minutes_are_said(photos: Path, tmp_path: Path) -> None:
+    from linnet.nas.budget import Budget
+
+    (network,), said = networks(10, arch="mobilenetv3_small_035", image=32, scratch=True), list[str]()
+    slow = Trained(network, {32: 0.5}, 12, 32, 10, 9.0)
+    given = {"arch": network.name, "image": 32}
+    for minutes in (0.1, 1000.0):
+        module.search(look_at(photos), Budget(1000.0, runtime="onnx", minutes=minutes), tmp_path / "run", given, time.monotonic(),
+                      from_scratch=True, measure=device, train=lambda *_: slow, say=said.append)  # fmt: skip
+    assert [line.partition(":")[0] for line in said if "too short" in line] == ["--minutes 0.1 is too short"]
 
 
 def test_the_plan_keeps_to_the_time() -> None:
