@@ -56,10 +56,11 @@ def networks(
 
 
 def sides_of(arch: Arch) -> tuple[int, ...]:
-    """From SMALLEST to LARGEST times its own image (which is taken as 224 at most), in steps of 16 or of what the network takes."""
+    """From SMALLEST to LARGEST times its own image (which is taken as 224 at most), in steps of 16 or of what the network takes;
+    its own image alone where that is smaller still."""
     step = max(16, side_step(arch))
     most = round(LARGEST * min(arch.image, 224))
-    return tuple(range(-(-SMALLEST // step) * step, most + 1, step))
+    return tuple(range(-(-SMALLEST // step) * step, most + 1, step)) or (arch.image,)
 
 
 def short_list(goals: Mapping[str, tuple[Network, int]], photos: int) -> list[str]:

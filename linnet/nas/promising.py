@@ -57,12 +57,12 @@ def first_goals(
     for network in candidates:
         if budget.size_mb is not None and min(size_of(network, way) for way in ways) > 1e6 * budget.size_mb:
             continue
-        share = INT8 if all(exact(way) for way in ways) is False else 1.0
+        share = 1.0 if all(map(exact, ways)) else INT8
         fast = {side: fastest(network, side, ways, predictor) for side in network.sides}
         known = {side: ms for side, ms in fast.items() if ms is not None}
         if budget.latency_ms is None or not known:
             found[network.name] = network, network.sides[-1] if budget.latency_ms is None else middle(network)
-        elif share * known[network.sides[0]] <= SLACK * budget.latency_ms:
+        elif share * min(known.values()) <= SLACK * budget.latency_ms:
             within = [side for side, ms in known.items() if ms <= budget.latency_ms]
             found[network.name] = network, max(within, default=network.sides[0])
     return found

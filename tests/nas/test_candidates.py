@@ -16,6 +16,7 @@ def test_every_network_there_is_has_sides_that_it_takes() -> None:
         assert sides[0] == 96
         assert sides[-1] <= 1.5 * min(arch.image, 224)
         list(arch.layers(sides[-1]))
+    assert sides_of(find("lenet5")) == (32,)  # made for less than the smallest side
 
 
 def test_a_named_network_and_side_are_the_only_ones() -> None:
