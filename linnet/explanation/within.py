@@ -55,7 +55,7 @@ def row(one: Mapping[str, Any], *, chosen: bool) -> tuple[str, ...]:
 def attempt(one: Mapping[str, Any]) -> str:
     ms, share = one.get("again_ms"), one.get("accuracy")
     said = [f"{number(one.get('image'))} px on {shortened(inert(one.get('way')), 30)}"]
-    said += [f"{percent(share)} of the validation photos right"] if finite(share) else []
+    said += [f"{percent(share)} on the validation photos"] if finite(share) else []
     said += [f"{milliseconds(ms)} in a new process"] if finite(ms) else []
     return f"{', '.join(said)}: {shortened(inert(one.get('reason')), 200) or 'within the budget, so it was taken'}"
 
