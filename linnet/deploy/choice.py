@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..weights.model import Model
 
 
+CALIBRATION = 300  # training photos, where nothing else is said
 MEMORY = 2**30  # bytes that the photos of either kind may take, all read at once: they are used again and again
 
 
@@ -48,6 +49,8 @@ def read_choice(
     """
     limit_of(max_drop, 1)
     room = MEMORY // (3 * 4 * model.preprocess.image**2)  # photos as float32
+    if calibration == CALIBRATION:  # nobody asked for so many
+        calibration = min(calibration, room)
     if not 1 <= calibration <= room:
         raise SettingError(
             f"calibration is {calibration:,}; give 1 to {room:,} training photos at {model.preprocess.image} px, such as 300."

@@ -12,6 +12,7 @@ import os
 import sys
 import tarfile
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -84,7 +85,11 @@ def _fetch(package: Package, path: Path) -> None:
     try:
         with urlopen(Request(url, headers={"User-Agent": "linnet"}), timeout=WAIT) as answer:
             data = answer.read(package.bytes + 1)  # a longer one is not it either
-    except (OSError, ValueError) as error:  # no network, no such host, a certificate, an answer cut short
+    except (
+        OSError,
+        ValueError,
+        HTTPException,
+    ) as error:  # no network, no such host, a certificate, an answer cut short
         said = f"HTTP {error.code}" if isinstance(error, HTTPError) else getattr(error, "reason", None) or error
         raise FileError(
             f"{package.name} {package.version} cannot be fetched ({said}). Try again, or bring the file {package.file}"

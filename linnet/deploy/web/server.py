@@ -58,6 +58,9 @@ class PageServer(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A device that leaves in the middle of a download is no news."""
+
     @property
     def url(self) -> str:
         host, port = str(self.server_address[0]), self.server_address[1]
