@@ -91,6 +91,7 @@ def test_without_the_package_it_says_how_to_get_a_code(monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_ends_it_well(sealed):
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job ignores it
         "import linnet.deploy.web.package as p, linnet.deploy.web.phone as f;"
         "p.package_files = lambda: {};"
         f"print(f.phone({str(sealed)!r}, host='127.0.0.1'))"
