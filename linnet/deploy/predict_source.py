@@ -23,7 +23,7 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("deploy.quiet", ("silent", "written_to", "moved")),
     ("deploy.runtime.onnx", ("MESSAGES", "EXTERNAL", "refuse_external_data", "read_varint", "load_onnx")),
     ("deploy.runtime.ir", ()),
-    ("deploy.runtime.openvino", ("load_openvino",)),
+    ("deploy.runtime.openvino", ("same_signal_stack", "load_openvino")),
     ("deploy.runtime.litert", ("load_litert",)),
     ("deploy.runtime.executorch", ("OPEN", "load_executorch")),
     ("deploy.runtime.opening", ()),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from importlib import import_module
 
@@ -14,7 +10,6 @@ import numpy as np
 
 from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
-from ..data.workers import end_with_parent, leave_interrupts_to_the_parent, script_hidden
 from ..deploy.certificate import latency
 from ..deploy.contestant import of_network
 from ..deploy.eager import untrained
@@ -45,38 +40,6 @@ Measure = Callable[[Arch, int, Sequence[str], int, bool], dict[str, Measured]]
 
 
 def measure(arch: Arch, image: int, ways: Sequence[str], threads: int, memory: bool) -> dict[str, Measured]:
-    """`measure_here` in a process beside this one, so that the training's own never holds many runtimes.
-
-    With ONNX Runtime, OpenVINO at several precisions and NNCF used in one process, that process was seen to end with
-    SIGSEGV minutes later, in the middle of Python. A network that takes the process with it counts as not measured.
-    """
-    try:
-        with script_hidden():
-            waiting = beside().submit(measure_here, arch, image, ways, threads, memory)
-        return waiting.result()
-    except BrokenProcessPool:
-        beside.cache_clear()
-        return {}
-
-
-@functools.cache
-def beside() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin)
-
-
-def begin() -> None:
-    end_with_parent()
-    leave_interrupts_to_the_parent()
-
-
-def leave() -> None:
-    """End the process that measured, where there is one."""
-    if beside.cache_info().currsize:
-        beside().shutdown(cancel_futures=True)
-        beside.cache_clear()
-
-
-def measure_here(arch: Arch, image: int, ways: Sequence[str], threads: int, memory: bool) -> dict[str, Measured]:
     """Each of `ways`, with so many threads (0: one per core)."""
     net = untrained(replace(arch, image=image))
     found = {}

@@ -19,7 +19,7 @@ from .budget import Budget
 from .candidates import Network, networks
 from .front import Front, write_front
 from .halving import Train, Trained, halve, packed_few, short_training
-from .measuring import Measure, leave, measure
+from .measuring import Measure, measure
 from .option import Option, option_lines
 from .promising import between, look_at_all, nearest
 
@@ -93,10 +93,7 @@ def look(
     found = networks(len(photos.classes), arch=arch, image=image, scratch=from_scratch)
     found = [replace(one, tuned=True) for one in found] if own else found
     say(f"Within {budget}: measuring networks on {', '.join(ways)}.")
-    try:
-        options = tuple(look_at_all(found, len(photos.train), budget, ways, measure, say))
-    finally:
-        leave()
+    options = tuple(look_at_all(found, len(photos.train), budget, ways, measure, say))
     if not any(one.fits for one in options):
         for line in option_lines(options, None):
             say(line)

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,25 @@ from .known import Run, not_here
 if TYPE_CHECKING:
     from ...data.preprocess import Preprocess
     from ...nn.net import Net
+
+
+@contextmanager
+def same_signal_stack() -> Iterator[None]:
+    """Give this thread back the stack that its signal handlers run on (Linux).
+
+    Compiling a model puts one of OpenVINO's in its place, and the model puts back at its end what it found. Of two models,
+    the second finds the first one's; if the first goes first, that memory is gone, and the next signal with a handler in
+    Python (a child process that ends, Ctrl-C) is the end of this process: SIGSEGV, at some innocent place.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    libc, kept = ctypes.CDLL(None), ctypes.create_string_buffer(24)  # a stack_t: address, flags, size
+    libc.sigaltstack(None, kept)
+    try:
+        yield
+    finally:
+        libc.sigaltstack(kept, None)
 
 
 def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", threads: int = 0) -> Run:
@@ -36,9 +58,6 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
     except ImportError:
         raise not_here("openvino") from None
     refuse_other_than_ir(model, weights)
-    core = openvino.Core()
-    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise SettingError("This processor does not compute in bfloat16. Take the runtime openvino.")
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads or available_cores(),
@@ -46,14 +65,17 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
         # Pinned threads of two models, or of two processes, that use a part of the cores each would all sit on the first ones.
         "ENABLE_CPU_PINNING": not 0 < threads < available_cores(),
     }
-    try:
-        # Given as bytes, so that what runs is what was checked.
-        compiled = core.compile_model(core.read_model(model, weights), "CPU", settings)
-        request = compiled.create_infer_request()
-    except Exception as error:  # its own exceptions share no parent of their own
-        raise WeightsError(
-            f"openvino does not take the model ({' '.join(str(error).split())[-160:]}). Export the bundle again."
-        ) from None
+    with same_signal_stack():
+        core = openvino.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise SettingError("This processor does not compute in bfloat16. Take the runtime openvino.")
+        try:
+            # Given as bytes, so that what runs is what was checked.
+            request = core.compile_model(core.read_model(model, weights), "CPU", settings).create_infer_request()
+        except Exception as error:  # its own exceptions share no parent of their own
+            raise WeightsError(
+                f"openvino does not take the model ({' '.join(str(error).split())[-160:]}). Export the bundle again."
+            ) from None
 
     def run(images: np.ndarray) -> np.ndarray:
         return np.array(request.infer([np.ascontiguousarray(images)])[0])
@@ -114,7 +136,8 @@ def node_times(
         "ENABLE_CPU_PINNING": not 0 < threads < available_cores(),
         "PERF_COUNT": True,
     }
-    compiled = core.compile_model(read, "CPU", settings)
+    with same_signal_stack():
+        compiled = core.compile_model(read, "CPU", settings)
     request = compiled.create_infer_request()
     run = {
         node.get_friendly_name() for node in compiled.get_runtime_model().get_ops()

@@ -14,6 +14,7 @@ import numpy as np
 from ..quiet import quiet
 from .onnx import exported
 from .onnx_int8 import layer_of
+from .openvino import same_signal_stack
 
 if TYPE_CHECKING:
     from ...data.preprocess import Preprocess
@@ -55,7 +56,7 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     whole = float_layers | {"net"}  # what normalises pixels
     kept = [one.get_friendly_name() for one in operators if layer_of(one.get_friendly_name()) in whole]
     attends = any(one.get_type_name() == "Softmax" for one in operators)
-    with quiet():  # NNCF's log and its progress bars would stand between ours
+    with quiet(), same_signal_stack():  # NNCF's log and its progress bars would stand between ours
         import nncf
 
         made = nncf.quantize(

@@ -1,3 +1,4 @@
+import ctypes
 import sys
 
 import numpy as np
@@ -76,6 +77,24 @@ def test_damaged_files_give_one_line(files, harm):
     with pytest.raises(WeightsError, match="The OpenVINO file is damaged") as caught:
         load_openvino(*given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the stack of signal handlers is asked of Linux")
+def test_models_that_come_and_go_leave_the_signal_stack_alone(files):
+    """A stale one ends the process at the next signal that Python handles."""
+
+    def signal_stack() -> bytes:
+        asked = ctypes.create_string_buffer(24)
+        ctypes.CDLL(None).sigaltstack(None, asked)
+        return asked.raw
+
+    before = signal_stack()
+    first, second = load_openvino(*files, threads=1), load_openvino(*files, threads=1)
+    assert signal_stack() == before
+    del first
+    assert signal_stack() == before
+    del second
+    assert signal_stack() == before
 
 
 def test_nothing_is_reported_to_its_makers(files, monkeypatch):
