@@ -7,7 +7,7 @@
 Weights are drawn (linnet/deploy/eager.py): time does not depend on what they say. int8 is calibrated on noise, for the same
 reason; whether it keeps its accuracy is another benchmark's matter. PyTorch gets what makes it faster: channels-last, and bf16
 where the processor has it; torch.compile is given frozen weights, at batch 1 alone (compiling takes half a minute a network).
-Within a network and batch all take turns in blocks (linnet/deploy/timing.py), so ratios hold though a machine is not quiet; the
+Within a network and batch all take turns in blocks (linnet/deploy/bench/timing.py), so ratios hold though a machine is not quiet; the
 interval is of the median over rounds. Writes deploy.json and deploy.md in benchmarks/results.
 """
 
@@ -24,8 +24,8 @@ import torch
 from about import about
 
 from linnet.arch.names import find
-from linnet.deploy.bench import measure
-from linnet.deploy.contestant import EAGER, Contestant, of_network
+from linnet.deploy.bench.bench import measure
+from linnet.deploy.bench.contestant import EAGER, Contestant, of_network
 from linnet.deploy.eager import untrained
 from linnet.deploy.fastest import every_way
 from linnet.deploy.runtime.known import WAYS

@@ -4,9 +4,9 @@
     python benchmarks/latency_table.py --folder F --way onnx     times blocks and networks: 2 to 3 minutes, on a quiet machine
     python benchmarks/latency_table.py --only resnet18 lcnet_100 ...
 
-No block is ever timed inside a network: the table has what the probes say (linnet/deploy/probe.py), and a network's own
+No block is ever timed inside a network: the table has what the probes say (linnet/deploy/latency/probe.py), and a network's own
 measurement does not take part in its prediction. Networks are timed before and after the blocks and
-the mean counts, each time corrected by the machine's pace at that moment (linnet/deploy/pace.py); by what the two still differ is
+the mean counts, each time corrected by the machine's pace at that moment (linnet/deploy/latency/pace.py); by what the two still differ is
 the noise, which no prediction can be better than. "Family left out" fits the
 correction without all networks of a family; "by references" on the six networks alone that Linnet measures whole when it
 makes a table, of the others; "bare sum" has no correction. Results go into benchmarks/results/latency_table.json, a part for
@@ -32,9 +32,9 @@ from linnet.arch.names import find
 from linnet.arch.spec import Arch, Dropout, Layer
 from linnet.cores import available_cores
 from linnet.cost.latency import Block, Correction, LatencyTable, Whole, block_key, fitted
-from linnet.deploy.blocks import LEAST, REFERENCES, machine_of, measure_whole, time_probe, whole_model
-from linnet.deploy.pace import pace_of
-from linnet.deploy.probe import probe_model
+from linnet.deploy.latency.blocks import LEAST, REFERENCES, machine_of, measure_whole, time_probe, whole_model
+from linnet.deploy.latency.pace import pace_of
+from linnet.deploy.latency.probe import probe_model
 from linnet.files import write_json
 
 RESULTS = Path(__file__).parent / "results/latency_table.json"

@@ -16,7 +16,7 @@ VERBS = {
     "archs": "linnet.weights.archs",
     "table": "linnet.cost.table",
     "cost_of": "linnet.cost.arithmetic",
-    "latency": "linnet.deploy.latency",
+    "latency": "linnet.deploy.latency.latency",
     "doctor": "linnet.explanation.doctor",
     "pack": "linnet.data.pack",
     "preview": "linnet.rehearsal",
@@ -26,7 +26,7 @@ VERBS = {
     "evaluate": "linnet.evaluation.evaluate",
     "compare": "linnet.explanation.compare",
     "export": "linnet.deploy.export",
-    "bench": "linnet.deploy.bench",
+    "bench": "linnet.deploy.bench.bench",
     "web": "linnet.deploy.web.folder",
     "phone": "linnet.deploy.web.phone",
     "predict": "linnet.deploy.predict",
@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from .cost.table import table as table
     from .data.pack import pack as pack
     from .data.preprocess import Preprocess as Preprocess
-    from .deploy.bench import bench as bench
+    from .deploy.bench.bench import bench as bench
     from .deploy.export import export as export
-    from .deploy.latency import latency as latency
+    from .deploy.latency.latency import latency as latency
     from .deploy.predict import predict as predict
     from .deploy.web.folder import web as web
     from .deploy.web.phone import phone as phone

@@ -2,7 +2,7 @@
 
 A block is a `Layer`: the runtime fuses what is inside it (norms, activations, residual sums), and a network is its layers
 one after the other. What the sum misses, time between nodes and caches that are warmer or colder than when the blocks
-were timed, a few networks measured whole say: `Correction`. Who times is elsewhere (linnet/deploy/blocks.py).
+were timed, a few networks measured whole say: `Correction`. Who times is elsewhere (linnet/deploy/latency/blocks.py).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LatencyTable:
     """The blocks that were timed on one device, with one runtime and precision (`way`) and so many threads.
 
     `machine` says on which, and with which version of the runtime. Blocks are kept by `block_key`. All times are those of a
-    machine that takes `pace_ms` for a small network that is always the same (linnet/deploy/pace.py).
+    machine that takes `pace_ms` for a small network that is always the same (linnet/deploy/latency/pace.py).
     """
 
     way: str
@@ -94,7 +94,7 @@ class LatencyTable:
         if missing := self.missing(layers):
             raise SettingError(
                 f"{arch.name}: {len(missing)} of its blocks are not in the table of {self.way}, the first is"
-                f" {missing[0].op}. Time them first: linnet.deploy.blocks.predict_latency does."
+                f" {missing[0].op}. Time them first: linnet.deploy.latency.blocks.predict_latency does."
             )
         ms = self.correction.whole(*self.sum(layers))
         return Prediction(ms, ms * max(0.0, 1 - self.error), ms * (1 + self.error))

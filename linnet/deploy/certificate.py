@@ -26,8 +26,8 @@ from ..evaluation.intervals import Drop, paired_drop
 from ..evaluation.label_metrics import SeveralMetrics, measure_several
 from ..evaluation.metrics import Metrics, measure
 from ..nn.net import Net
-from .gate import surely_above
-from .peak import peak_memory
+from .bench.peak import peak_memory
+from .int8.gate import surely_above
 from .runtime.known import Run
 
 BATCH = 32

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SettingError
 from ..evaluation.evaluate import photos_of
-from .calibration import Pictures, balanced, read_pictures
 from .export import proof_photos
-from .gate import limit_of, verdict_of
+from .int8.calibration import Pictures, balanced, read_pictures
+from .int8.gate import limit_of, verdict_of
 from .runtime.known import way
 
 if TYPE_CHECKING:

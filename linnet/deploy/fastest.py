@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .bench import measure
+from .bench.bench import measure
+from .bench.contestant import Contestant, accuracy_of
+from .bench.figures import drift_note
+from .bench.measured import Bench, columns, megabytes, ms
 from .bundle import Runtime
-from .contestant import Contestant, accuracy_of
-from .figures import drift_note
-from .measured import Bench, columns, megabytes, ms
 from .runtime.known import WAYS, is_here, way
 
 AUTO = "auto"

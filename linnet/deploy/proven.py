@@ -17,7 +17,7 @@ from ..files import written_whole
 from ..nn.net import Net
 from .bundle import Runtime
 from .certificate import Candidate, Proof, prove
-from .quantize import Choice, Quantised, quantised
+from .int8.quantize import Choice, Quantised, quantised
 from .runtime.known import KnownRuntime, find_way, is_here, way
 from .runtime.opening import open_model
 

@@ -46,8 +46,8 @@ def again(bundle: Path, way: str, *, threads: int, limit: float | None) -> tuple
 
 def main(words: list[str]) -> None:
     """In the new process: a bundle's folder, a way, threads; JSON on standard output."""
+    from ..deploy.bench.timing import Block, one_at_a_time, warm_up
     from ..deploy.classifier import Classifier
-    from ..deploy.timing import Block, one_at_a_time, warm_up
 
     folder, way, threads = words
     one = Classifier(folder, threads=int(threads), runtime=way)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data.pack import pack_training
 from ..data.source import Photo, Photos
-from ..deploy.calibration import balanced
+from ..deploy.int8.calibration import balanced
 from ..errors import TrainingError
 from ..evaluation.evaluate import predict_logits
 from ..evaluation.intervals import wilson

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..arch.spec import Arch
 from ..data.preprocess import Preprocess
+from ..deploy.bench.contestant import of_network
+from ..deploy.bench.peak import peak_memory
 from ..deploy.certificate import latency
-from ..deploy.contestant import of_network
 from ..deploy.eager import untrained
 from ..deploy.graph import to_export
-from ..deploy.peak import peak_memory
 from ..deploy.runtime.known import find_way
 from ..deploy.runtime.onnx import exported
 from ..deploy.runtime.opening import open_model

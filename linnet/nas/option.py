@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..deploy.measured import columns, ms
+from ..deploy.bench.measured import columns, ms
 
 FITS = "fits"
 

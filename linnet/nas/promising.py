@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..cost.latency import LatencyTable
-from ..deploy.blocks import WAYS as TABLED
-from ..deploy.blocks import read_table, table_file
+from ..deploy.latency.blocks import WAYS as TABLED
+from ..deploy.latency.blocks import read_table, table_file
 from ..deploy.runtime.known import find_way
 from .budget import Budget
 from .candidates import Network

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..data.source import Photos
+from ..deploy.bench.peak import peak_memory
 from ..deploy.bundle import Bundle, Runtime
 from ..deploy.export import export_model
-from ..deploy.peak import peak_memory
 from ..deploy.runtime.known import find_way
 from ..errors import ProofError
 from ..weights.model import Model

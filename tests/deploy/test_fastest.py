@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 
 from linnet.deploy import fastest, proven
+from linnet.deploy.bench.figures import Ratio
+from linnet.deploy.bench.measured import Bench, Row
 from linnet.deploy.bundle import Runtime, read_bundle
 from linnet.deploy.classifier import Classifier
 from linnet.deploy.export import export
 from linnet.deploy.fastest import every_way, ranked, ways_table
-from linnet.deploy.figures import Ratio
-from linnet.deploy.measured import Bench, Row
 from linnet.deploy.runtime import onnx as onnx_runtime
 from linnet.deploy.runtime.known import WAYS, is_here, way
 from linnet.errors import SettingError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from linnet.deploy.gate import divergence
+from linnet.deploy.int8.gate import divergence
 from linnet.deploy.runtime.onnx import load_onnx, refuse_external_data
 from linnet.deploy.runtime.onnx_int8 import (
     SETTINGS,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from linnet.deploy.gate import divergence
+from linnet.deploy.int8.gate import divergence
 from linnet.deploy.runtime.known import is_here
 from linnet.deploy.runtime.openvino import load_openvino
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from linnet.deploy.bench import bench
+from linnet.deploy.bench.bench import bench
 from linnet.deploy.bundle import read_bundle
 from linnet.deploy.web.phone import phone, qr_code
 from linnet.errors import SettingError

@@ -1,0 +1,1 @@
+"""Eight bits: calibration, the gate of accuracy, and the layers that stay in float."""
