@@ -39,6 +39,7 @@ class Photo(NamedTuple):
     path: Path
     label: int
     packed: Packed | None = None
+    mended: None = None
     target = property(lambda self: self.label)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .data.doctor import Truncated  # not for type checkers alone: the command line reads the signature
+
 if TYPE_CHECKING:
     from .data.source import Photos
     from .nas.budget import Budget
@@ -92,6 +94,7 @@ def fit(
     seed: int | None = None,
     workers: int | None = None,
     max_bad: float | None = None,
+    truncated: Truncated | None = None,
     pretrained: str | None = None,
     latency_ms: float | None = None,
     size_mb: float | None = None,
@@ -121,6 +124,7 @@ def fit(
         seed: Another number gives another order, other crops and first weights.
         workers: Processes that read photos; the result does not depend on it.
         max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
+        truncated: Truncated photos are not used ("quarantine"); "repair" trains on those of which 90 % of the rows can be decoded, cut to these. Never in validation and test.
         latency_ms: Budget: milliseconds for one picture on this machine. Network, image size, runtime and precision are then chosen to be as accurate as fits.
         size_mb: Budget: millions of bytes of the model's files.
         memory_mb: Budget: millions of bytes that a new process takes at most to load the model and predict.
@@ -142,7 +146,7 @@ def fit(
 
     began = time.monotonic()
     budget = asked(latency_ms, size_mb, memory_mb, threads=threads, runtime=runtime, minutes=minutes)
-    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "pretrained": pretrained}  # fmt: skip
+    flags = {"arch": arch, "epochs": epochs, "image": image, "batch": batch, "lr": lr, "seed": seed, "workers": workers, "max_bad": max_bad, "truncated": truncated, "pretrained": pretrained}  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
         if given or from_scratch or head_only or set or out or budget:
@@ -216,7 +220,9 @@ def train_on(
     from .training.start import first_recipe, look_at, new_run, note_on_weights
 
     root = root.absolute()  # a run finds its photos again from wherever it is gone on with
-    diagnosis = look_at(root, validation=draft.validation, test=draft.test, max_bad=draft.max_bad)
+    diagnosis = look_at(
+        root, validation=draft.validation, test=draft.test, max_bad=draft.max_bad, truncated=draft.truncated
+    )
     photos = diagnosis.photos
     if not photos.validation and not photos.test:
         raise DataError(

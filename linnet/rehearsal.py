@@ -57,7 +57,7 @@ def preview(
         raise SettingError("Which photos? Give a folder: linnet preview RECIPE PHOTOS.")
     # Looked at and answered for as a training does: a photo that cannot be decoded is in none of its batches.
     shares = {"validation": chosen.validation, "test": chosen.test}
-    found = look_at(Path(root), **shares, max_bad=chosen.max_bad, alike=False).photos
+    found = look_at(Path(root), **shares, max_bad=chosen.max_bad, truncated=chosen.truncated, alike=False).photos
     chosen = with_loss(chosen, found)
 
     from .training.preview import first_batches  # torch: only now that nothing can be wrong any more

@@ -6,12 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import DataError
 
 if TYPE_CHECKING:
     from .balance import Balance
+    from .inspector import Look
     from .near import Alike
     from .preprocess import Preprocess
     from .remarks import Remark
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .suspect import LabelCheck
     from .tone import Tones
 
+Truncated = Literal["quarantine", "repair"]  # repair: of train, what is nearly whole is used in part, see mend.py
 SHOWN = 20  # bad files named in a message; all of them stand in the JSON
 
 
@@ -130,7 +132,11 @@ class Diagnosis:
             lines += ["", f"Sizes: {width['min']} to {width['max']} wide (median {width['median']}),"]
             lines[-1] += f" {height['min']} to {height['max']} high (median {height['median']}) pixels."
         lines += [line for remark in self.remarks for line in ("", *_wrapped(str(remark)))]
-        for title, verdict in (("Bad files, not used", "quarantined"), ("Left out", "left out")):
+        for title, verdict in (
+            ("Bad files, not used", "quarantined"),
+            ("Repaired, used in part", "repaired"),
+            ("Left out", "left out"),
+        ):
             found = [finding for finding in self.findings if finding.verdict == verdict]
             if found:
                 lines += ["", f"{title} ({len(found):,}):", *(f"  {f.path}: {f.reason}" for f in found)]
@@ -154,13 +160,14 @@ def examine(
     progress: Callable[[int, int], None] | None = None,
     max_bad: float = 0.05,
     alike: bool = True,
+    truncated: Truncated = "quarantine",
 ) -> Diagnosis:
     """Decode every photo once, in processes of its own, and keep the good ones. Without `alike` that is all, see `diagnose`.
 
     Raises:
         DataError: nothing to train on; more than the share `max_bad` of the files are bad; or a class has no good ones.
     """
-    diagnosis = diagnose(root_or_photos, workers=workers, progress=progress, alike=alike)
+    diagnosis = diagnose(root_or_photos, workers=workers, progress=progress, alike=alike, truncated=truncated)
     stop_if_bad(diagnosis, max_bad)
     return diagnosis
 
@@ -194,12 +201,14 @@ def diagnose(
     progress: Callable[[int, int], None] | None = None,
     preprocess: Preprocess | None = None,
     alike: bool = True,
+    truncated: Truncated = "quarantine",
 ) -> Diagnosis:
     """Decode every photo once and say what was found, however bad.
 
     Args:
         preprocess: what the network will see of them.
         alike: look for look-alikes and odd tones; who only needs the good photos, such as a run that goes on, does not.
+        truncated: "repair" uses the rows that are there of a truncated photo of train, where it is nearly whole.
     """
     from .inspector import inspect
     from .listing import shown_below
@@ -211,6 +220,9 @@ def diagnose(
     photos = root_or_photos if isinstance(root_or_photos, Photos) else find_photos(root_or_photos)
     everything = [photo for members in photos.splits.values() for photo in members]
     looks = inspect([photo.packed or os.fspath(photo.path) for photo in everything], workers=workers, progress=progress)
+    if truncated == "repair":
+        photos, looks = _mended(photos, looks, workers)
+        everything = [photo for members in photos.splits.values() for photo in members]
     findings, good, fine = list(photos.findings), set(), []
     bad = dict.fromkeys(photos.classes, 0)
     for photo, seen in zip(everything, looks, strict=True):
@@ -222,7 +234,9 @@ def diagnose(
             continue
         good.add(photo.path)
         fine.append(seen)
-        findings += [Finding(path, "note", note, label) for note in seen.notes]
+        parts = 0 if photo.mended is None else 1  # what is used of a truncated one is said first, see `look`
+        findings += [Finding(path, "repaired", note, label) for note in seen.notes[:parts]]
+        findings += [Finding(path, "note", note, label) for note in seen.notes[parts:]]
     for finding in findings:
         if finding.verdict == "quarantined":
             for name in finding.label.split(";") if photos.several else [finding.label]:
@@ -246,6 +260,21 @@ def diagnose(
         tones=tones,
         preprocess=preprocess or Preprocess(),
     )
+
+
+def _mended(photos: Photos, looks: list[Look], workers: int | None) -> tuple[Photos, list[Look]]:
+    """The photos and the looks at them, after a second look at those of train that are truncated, at their rows."""
+    from .inspector import inspect
+    from .mend import Mended
+
+    train = list(photos.train)  # the first of the looks
+    places = [n for n, photo in enumerate(train) if photo.packed is None and " is truncated: " in (looks[n].bad or "")]
+    parts = [Mended(os.fspath(train[n].path)) for n in places]
+    again = dict(zip(places, inspect(parts, workers=workers) if parts else [], strict=True))
+    for n, part in zip(places, parts, strict=True):
+        if again[n].bad is None:
+            train[n] = replace(train[n], mended=part)
+    return replace(photos, train=tuple(train)), [again.get(n, seen) for n, seen in enumerate(looks)]
 
 
 def _seen_on(photos: Photos, thumbs: list[bytes]) -> tuple[Alike, Tones]:

@@ -25,6 +25,7 @@ from ..cores import available_cores
 from ..errors import LinnetError
 
 if TYPE_CHECKING:
+    from .mend import Mended
     from .shard import Packed
 
 CHUNK = 32  # pictures handed to a child at once: enough to keep it busy, few enough to fit the pipe's buffer
@@ -44,11 +45,12 @@ class Look:
     thumb: bytes = field(default=b"", repr=False, compare=False)
 
 
-def look(source: str | Packed) -> Look:
+def look(source: str | Packed | Mended) -> Look:
     """Decode the whole file, a JPEG at reduced scale (that still reads every byte of it); check every byte of packed pixels."""
     from PIL import Image
 
     from .image import BadImage, image_kind, open_image
+    from .mend import Mended
     from .near import SIDE
     from .shard import Packed
 
@@ -66,8 +68,10 @@ def look(source: str | Packed) -> Look:
             picture, size = source.picture(), (source.width, source.height)
             kind = "JPEG" if source.jpeg else "PPM"
         else:
-            picture = open_image(source, at_least=enough, notes=notes)
-            with open(source, "rb") as file:
+            path, part = (source.path, source.read()) if isinstance(source, Mended) else (source, None)
+            notes += [] if part is None else [str(part)]
+            picture = open_image(path if part is None else part.data, at_least=enough, notes=notes)
+            with open(path, "rb") as file:
                 kind = image_kind(file.read(32)) or ""
         # Smoothed over two pixels of the thumbnail: a copy at another size then differs little, wherever its pixels lie.
         thumb = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0).tobytes()
@@ -79,7 +83,7 @@ def look(source: str | Packed) -> Look:
 
 
 def inspect(
-    paths: Sequence[str | Packed],
+    paths: Sequence[str | Packed | Mended],
     *,
     workers: int | None = None,
     seconds: float = 60,
@@ -145,7 +149,7 @@ class _Child:
         self.late = self.over = False
         self.lock = threading.Lock()
 
-    def looks(self, paths: Iterable[str | Packed]) -> list[Look]:
+    def looks(self, paths: Iterable[str | Packed | Mended]) -> list[Look]:
         """The looks at these paths, in order."""
         left, seen = list(paths), []
         while left:
@@ -163,7 +167,7 @@ class _Child:
             left = left[1:]
         return seen
 
-    def _answers(self, process: subprocess.Popen[str], paths: list[str | Packed]) -> list[Look]:
+    def _answers(self, process: subprocess.Popen[str], paths: list[str | Packed | Mended]) -> list[Look]:
         assert process.stdin is not None
         assert process.stdout is not None
         answers: list[Look] = []
@@ -245,12 +249,15 @@ def main() -> None:
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     from . import image, near  # noqa: F401  loaded before "ready", so that the first picture is not blamed for it
+    from .mend import Mended
     from .shard import Packed
 
     print("ready", flush=True)
     for line in sys.stdin:
         for source in json.loads(line):
-            seen = look(Packed(**source) if isinstance(source, dict) else source)
+            if isinstance(source, dict):
+                source = (Packed if "shard" in source else Mended)(**source)
+            seen = look(source)
             thumb = base64.b64encode(seen.thumb).decode("ascii")
             print(json.dumps([seen.bad, seen.size, seen.notes, seen.kind, thumb]), flush=True)
 

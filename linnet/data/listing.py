@@ -33,7 +33,7 @@ class Finding:
     """What was seen about one file or folder: `path` is relative to the root and printable."""
 
     path: str
-    verdict: str  # ignored, left out, quarantined, note, or problem (of the data set as a whole)
+    verdict: str  # ignored, left out, quarantined, repaired, note, or problem (of the data set as a whole)
     reason: str
     label: str = ""  # the class, where the file belongs to one
 

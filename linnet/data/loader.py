@@ -25,6 +25,7 @@ from ..errors import DataError, SettingError
 from .augment import Augment, random_numbers
 from .cuts import Cut, cuts
 from .image import BadImage
+from .mend import Mended
 from .sampling import balanced_order
 from .shard import Packed
 from .workers import end_with_parent, leave_interrupts_to_the_parent, script_hidden, worker_context
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from linnet.data.preprocess import Preprocess
     from linnet.data.source import Photo
 
-Read = Callable[[str | Packed, int], np.ndarray]
+Read = Callable[[str | bytes | Packed, int], np.ndarray]
 ORDER = 2**63 - 1  # the "sample" whose random numbers shuffle an epoch; no split is that large
 
 LOOK = 2.0  # seconds until a dead worker is noticed, when its batch is waited for
@@ -72,7 +73,7 @@ class Request:
     samples: tuple[int, ...]
     index: tuple[int, ...]
     paths: tuple[str, ...]
-    packed: tuple[Packed | None, ...]  # where to read from instead
+    instead: tuple[Packed | Mended | None, ...]  # where to read from, if not from the path
     labels: tuple[int | bytes, ...]  # positions, or multi-hot
 
 
@@ -180,11 +181,11 @@ def check_split(photos: Sequence[Photo], batch: int, rank: int, world: int) -> N
         raise SettingError(f"rank={rank} with world={world} is not allowed; give 0 <= rank < world.")
 
 
-def read_augmented(augment: Augment, seed: int, epoch: int, source: str | Packed, sample: int) -> np.ndarray:
+def read_augmented(augment: Augment, seed: int, epoch: int, source: str | bytes | Packed, sample: int) -> np.ndarray:
     return augment.pixels(source, random_numbers(seed, epoch, sample))
 
 
-def read_preprocessed(preprocess: Preprocess, source: str | Packed, sample: int) -> np.ndarray:
+def read_preprocessed(preprocess: Preprocess, source: str | bytes | Packed, sample: int) -> np.ndarray:
     if not isinstance(source, Packed):
         return preprocess.read(source)
     source.check()  # a figure is stated of these bytes: they must be those that were packed
@@ -200,7 +201,7 @@ def request(photos: Sequence[Photo], samples: np.ndarray, read: Read, image: int
         tuple(samples.tolist()),
         tuple(index.tolist()),
         paths=tuple(os.fspath(photo.path) for photo in chosen),
-        packed=tuple(photo.packed for photo in chosen),
+        instead=tuple(photo.packed or photo.mended for photo in chosen),
         labels=tuple(photo.target for photo in chosen),
     )
 
@@ -209,9 +210,10 @@ def fulfil(wanted: Request) -> Batch:
     """Make one batch: one uint8 array for all its pictures."""
     pixels = np.empty((len(wanted.paths), wanted.image, wanted.image, 3), np.uint8)
     good, bad = [], []
-    for place, (path, packed, sample) in enumerate(zip(wanted.paths, wanted.packed, wanted.samples, strict=True)):
+    for place, (path, instead, sample) in enumerate(zip(wanted.paths, wanted.instead, wanted.samples, strict=True)):
         try:
-            pixels[len(good)] = wanted.read(packed or path, sample)
+            source = instead.read().data if isinstance(instead, Mended) else instead or path
+            pixels[len(good)] = wanted.read(source, sample)
             good.append(place)
         except BadImage as error:
             bad.append(Bad(path, str(error)))

@@ -223,7 +223,7 @@ def resized_once(photo: Photo, name: str, image: int, quality: int | None, uprig
     from .shard import Member
 
     try:
-        picture = open_image(photo.path, at_least=2 * image, upright=upright)
+        picture = open_image(photo.file, at_least=2 * image, upright=upright)
     except BadImage as error:
         return error
     size, pixels = small_size(*picture.size, image), np.asarray(picture)

@@ -15,6 +15,7 @@ from ..errors import DataError, SettingError, did_you_mean
 from .image import BadImage, image_kind, open_regular, refusal, shown_name
 from .index import is_pack, list_pack
 from .listing import Entry, Finding, Listing, list_photos
+from .mend import Mended
 from .several import multi_hot, split_several, too_few
 
 if TYPE_CHECKING:
@@ -38,11 +39,17 @@ class Photo:
     digest: str
     multi_hot: bytes | None = None
     packed: Packed | None = None  # pixels to read instead of the file, which was resized once; `digest` is the file's
+    mended: Mended | None = None  # the file is truncated, and its first rows are read; only ever in train
 
     @property
     def target(self) -> int | bytes:
         """What a network should say of it: its label, or the multi-hot ones."""
         return self.label if self.multi_hot is None else self.multi_hot
+
+    @property
+    def file(self) -> Path | bytes:
+        """What to open: the file, or a picture of its rows where it is truncated. Raises: BadImage."""
+        return self.path if self.mended is None else self.mended.read().data
 
     @property
     def labels(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ..data import leaks
-from ..data.image import BadImage
+from ..data.image import BadImage, open_image
 from ..data.listing import shown_below
 from ..data.shape import elongated, enlarged, seen_shares
 from . import bars
@@ -234,7 +234,7 @@ def _findings(d: Diagnosis) -> Values:
     example = {(finding.verdict, finding.reason): finding.path for finding in reversed(d.findings)}
     order = [*VERDICTS, "problem"]
     kinds = sorted(grouped.items(), key=lambda kind: (order.index(kind[0][0]), -kind[1], kind[0]))
-    named = [finding for finding in d.findings if finding.verdict in ("quarantined", "left out")]
+    named = [finding for finding in d.findings if finding.verdict in ("quarantined", "repaired", "left out")]
     return {
         "kinds": [
             (VERDICTS.get(verdict, verdict), shortened(reason, 160), number(n), shortened(example[verdict, reason], 60))
@@ -250,11 +250,12 @@ def _findings(d: Diagnosis) -> Values:
 
 def _picture(d: Diagnosis, n: int, side: int, most: int) -> Values:
     photo = leaks.photo_at(d.photos, n)
-    if photo.packed is None:
+    if photo.packed is None and photo.mended is None:
         uri, why_not = thumbnail(photo.path, side, most)
     else:
         try:
-            uri, why_not = shrunk(photo.packed.picture(), side, most), ""
+            picture = photo.packed.picture() if photo.packed else open_image(photo.file, at_least=side)
+            uri, why_not = shrunk(picture, side, most), ""
         except BadImage as error:  # since the doctor looked at it
             uri, why_not = Markup(), error.reason
     names = [d.photos.classes[label] for label in photo.labels]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 # Not for type checkers alone: the command line reads the signature.
-from ..data.doctor import Diagnosis
+from ..data.doctor import Diagnosis, Truncated
 from ..deploy.runtime_check import RuntimeCheck
 
 
@@ -16,6 +16,7 @@ def doctor(
     model: Path | None = None,
     image: int | None = None,
     max_bad: float = 1.0,
+    truncated: Truncated = "quarantine",
     out: Path | None = None,
     runtimes: bool = False,
 ) -> Diagnosis | RuntimeCheck:
@@ -26,6 +27,8 @@ def doctor(
         model: A run's folder, a bundle or a model's file that was trained on them: it names labels that it doubts.
         image: Side in pixels that the network will see; none takes the model's, or 224.
         max_bad: Fail when more than this share of the files is bad, or a class has no good file; 1 only reports.
+        truncated: "repair" shows the photos as a training with it uses them: those of train of which 90 % of the rows can
+            be decoded, cut to these. By default truncated photos are not used.
         out: A new folder for doctor.html, doctor.json and, where look-alikes lie in two splits, photos.csv without them;
             or a file ending in .json for the JSON alone.
         runtimes: Look at this machine instead: which runtimes are installed, and whether they answer as PyTorch does.
@@ -57,7 +60,7 @@ def doctor(
     if image is not None:
         preprocess = preprocess.at(image)
     with shown_looks(sum(map(len, found.splits.values()))) as show:
-        diagnosis = diagnose(found, progress=show, preprocess=preprocess)
+        diagnosis = diagnose(found, progress=show, preprocess=preprocess, truncated=truncated)
     if labels is not None:
         told = check_labels(labels, diagnosis.photos, name=str(model), trained_on=trained_on)
         diagnosis = replace(diagnosis, labels=told)

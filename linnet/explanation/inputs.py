@@ -19,6 +19,7 @@ ROWS = 30
 NAMED_FILES = 300
 VERDICTS = {
     "quarantined": "not used: bad file",
+    "repaired": "used in part: truncated",
     "left out": "left out",
     "note": "used, noticed",
     "ignored": "passed over: no picture",
@@ -40,7 +41,7 @@ def data(run: RunFolder) -> Values:
     example = {(f["verdict"], f["reason"]): f["path"] for f in reversed(findings)}
     order = list(VERDICTS)
     kinds = sorted(grouped.items(), key=lambda k: (order.index(k[0][0]) if k[0][0] in order else 9, -k[1], k[0]))
-    named = [f for f in findings if f["verdict"] in ("quarantined", "left out")]
+    named = [f for f in findings if f["verdict"] in ("quarantined", "repaired", "left out")]
     sides = run.data.get("sizes", {})
     remarks = run.data.get("remarks", [])
     return {

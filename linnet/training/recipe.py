@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
+from ..data.doctor import Truncated
 from ..errors import SettingError
 from ..files import write_json
 from .ingredients import AdamW, Cosine, Optimizer, Schedule
@@ -64,6 +65,7 @@ class Recipe(Checked):
     validation: Share = 0.1  # share that is split off where the photos come without these folders
     test: Share = 0.1
     max_bad: UpTo1 = 0.05  # share of files that may be bad before the run refuses to start
+    truncated: Truncated = "quarantine"  # repair: train uses what is nearly whole, in part
     pretrained: Text | None = None  # whose weights to start from; none: from scratch
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(epochs=30),)
     optimizer: Annotated[Optimizer, Field(discriminator="kind")] = AdamW()

@@ -13,7 +13,7 @@ from .recipe import Phase, Recipe
 
 if TYPE_CHECKING:
     from ..arch.spec import Arch
-    from ..data.doctor import Diagnosis
+    from ..data.doctor import Diagnosis, Truncated
     from ..data.source import Photos
 
 # So many pictures are seen, and so often each at least and at most; the figures behind them are in
@@ -38,6 +38,7 @@ def first_recipe(
     seed: int = 0,
     workers: int | None = None,
     max_bad: float = 0.05,
+    truncated: Truncated = "quarantine",
     pretrained: str | None = None,
     from_scratch: bool = False,
     head_only: bool = False,
@@ -63,7 +64,7 @@ def first_recipe(
         batch = 64 if photos >= 1000 else 32 if photos >= 200 else 16
     settings: dict[str, Any] = {
         "arch": found.name, "photos": root, "seed": seed, "workers": "auto" if workers is None else workers,
-        "max_bad": max_bad,
+        "max_bad": max_bad, "truncated": truncated,
     }  # fmt: skip
     # A draft refuses whatever is wrong before anything else is looked up.
     draft = Phase(
@@ -233,11 +234,12 @@ def note_on_weights(recipe: Recipe, *, from_scratch: bool) -> str:
 
 
 def look_at(
-    root: Path, *, validation: float = 0.1, test: float = 0.1, max_bad: float = 0.05, alike: bool = True
-) -> Diagnosis:
+    root: Path, *, validation: float = 0.1, test: float = 0.1, max_bad: float = 0.05, alike: bool = True,
+    truncated: Truncated = "quarantine",
+) -> Diagnosis:  # fmt: skip
     """The doctor's view of the photos; where there are no such folders, these shares are split off.
 
-    `alike`: with look-alikes, see `diagnose`.
+    `alike`: with look-alikes, and `truncated`, see `diagnose`.
     Raises: DataError when they cannot be trained on.
     """
     from ..data.doctor import examine
@@ -246,7 +248,7 @@ def look_at(
 
     photos = find_photos(root, validation=validation, test=test)
     with shown_looks(sum(map(len, photos.splits.values()))) as show:
-        return examine(photos, progress=show, max_bad=max_bad, alike=alike)
+        return examine(photos, progress=show, max_bad=max_bad, alike=alike, truncated=truncated)
 
 
 def new_run(folder: Path, diagnosis: Diagnosis) -> Path:
@@ -272,4 +274,4 @@ def photos_of_run(folder: Path, root: Path | None = None) -> Photos:
             f"{folder}: its recipe does not say where the photos are. Give them: PHOTOS --resume {folder}"
         )
     shares = {"validation": recipe.validation, "test": recipe.test}
-    return look_at(root, **shares, max_bad=recipe.max_bad, alike=False).photos
+    return look_at(root, **shares, max_bad=recipe.max_bad, truncated=recipe.truncated, alike=False).photos

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.doctor import Truncated  # not for type checkers alone: the command line reads the signature
 from .result import Result
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def train(
     seed: int | None = None,
     workers: int | None = None,
     max_bad: float | None = None,
+    truncated: Truncated | None = None,
     pretrained: str | None = None,
     from_scratch: bool = False,
     head_only: bool = False,
@@ -55,6 +57,7 @@ def train(
         seed: Another number gives another order, crops and first weights.
         workers: Processes that read photos; the result does not depend on it.
         max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
+        truncated: Truncated photos are not used ("quarantine"); "repair" trains on those of which 90 % of the rows can be decoded, cut to these. Never in validation and test.
         pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
         from_scratch: Start from random weights even where pretrained ones are known.
         head_only: Let the classifier alone learn; the rest stays as it is pretrained, which is several times faster.
@@ -125,7 +128,9 @@ def begun(
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
     root = Path(root).absolute()  # the run finds its photos again from wherever it is gone on with
-    diagnosis = look_at(root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad)
+    diagnosis = look_at(
+        root, validation=chosen.validation, test=chosen.test, max_bad=chosen.max_bad, truncated=chosen.truncated
+    )
     if recipe is None:
         start = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
         chosen = override(start, set)

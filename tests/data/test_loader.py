@@ -20,6 +20,7 @@ from PIL import Image
 from linnet.data.augment import Augment, random_numbers
 from linnet.data.cuts import cuts
 from linnet.data.loader import Batch, Told, epoch_order, eval_batches, repeated, train_batches
+from linnet.data.mend import Mended
 from linnet.data.preprocess import Preprocess
 from linnet.data.shard import Packed
 from linnet.errors import DataError, SettingError
@@ -33,6 +34,7 @@ class Photo(NamedTuple):
     label: int
     target = property(lambda self: self.label)
     packed: Packed | None = None
+    mended: Mended | None = None
 
 
 def draw(folder: Path, n: int) -> list[Photo]:
@@ -323,7 +325,7 @@ import multiprocessing, os, signal
 from collections import namedtuple
 from linnet.data.augment import Augment
 from linnet.data.loader import train_batches
-photos = [namedtuple("Photo", "path label target packed")({str(photos[0].path)!r}, 0, 0, None)] * 400
+photos = [namedtuple("Photo", "path label target packed mended")({str(photos[0].path)!r}, 0, 0, None, None)] * 400
 given = train_batches(photos, Augment(8), seed=0, epoch=0, batch=2, workers=2)
 for _ in range(2):
     next(given)
@@ -360,7 +362,7 @@ print("start")
 from collections import namedtuple
 from linnet.data.augment import Augment
 from linnet.data.loader import train_batches
-photos = [namedtuple("Photo", "path label target packed")({str(photos[0].path)!r}, 0, 0, None)] * 4
+photos = [namedtuple("Photo", "path label target packed mended")({str(photos[0].path)!r}, 0, 0, None, None)] * 4
 print(len(list(train_batches(photos, Augment(8), seed=0, epoch=0, batch=2, workers=1))), __file__)
 """)
     ran = subprocess.run(

@@ -21,6 +21,15 @@ def test_what_the_doctor_found_is_grouped_and_bad_files_are_named(make_run):
     assert values["imbalance"] == "3.4"
 
 
+def test_repaired_photos_are_named(make_run):
+    run = make_run(n=40)
+    value = json.loads((run / "data.json").read_text())
+    reason = "truncated: 302 of its 320 rows are used"
+    value["findings"] = [{"path": "train/hat/cut.jpg", "verdict": "repaired", "reason": reason, "label": "hat"}]
+    (run / "data.json").write_text(json.dumps(value))
+    assert data(read_run(run))["files"] == [("train/hat/cut.jpg", "used in part: truncated", reason)]
+
+
 def test_remarks_of_the_doctor_are_said_and_old_runs_have_none(make_run):
     run = make_run(n=40)
     assert data(read_run(run))["remarks"] == []

@@ -5,7 +5,9 @@ import io
 import json
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from linnet.arch.names import find, known
 from linnet.errors import SettingError
@@ -133,6 +135,24 @@ def test_a_run_finds_its_photos_again(tiny_recipe, tiny_photos, tmp_path):
     with pytest.raises(SettingError, match="does not say where the photos are"):
         photos_of_run(folder)
     assert photos_of_run(folder, tiny_photos.root) == tiny_photos
+
+
+def test_a_run_that_repairs_goes_on_with_the_same_photos(tiny_recipe, tmp_path, nasty):
+    root, rng = tmp_path / "photos", np.random.default_rng(2)
+    for split in ("train", "validation"):
+        for place in (root / split / label / f"{n}.png" for label in ("cat", "dog") for n in range(3)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(nasty.encoded(Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)), "PNG"))
+    cut = root / "train" / "dog" / "1.png"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    recipe = dataclasses.replace(tiny_recipe, photos=str(root), truncated="repair", max_bad=0.5)
+    folder = new_run(tmp_path / "run", look_at(root, max_bad=0.5, truncated=recipe.truncated))
+    said = [f for f in json.loads((folder / "data.json").read_text())["findings"] if f["verdict"] == "repaired"]
+    assert [f["path"] for f in said] == ["train/dog/1.png"]
+    recipe.save(folder / "recipe.json")
+    assert [photo.path for photo in photos_of_run(folder).train if photo.mended] == [cut]
+    dataclasses.replace(recipe, truncated="quarantine").save(folder / "recipe.json")
+    assert cut not in [photo.path for photo in photos_of_run(folder).train]
 
 
 def test_a_run_that_goes_on_looks_for_no_look_alikes(tiny_recipe, tiny_photos, tmp_path, monkeypatch):
