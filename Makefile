@@ -1,8 +1,9 @@
 # Two commands set everything up: `make demo` and `make test`. Each makes .venv when it is missing.
 PYTHON ?= python3
+UV ?= uv
 BIN := .venv/bin
 
-.PHONY: demo test check fmt golden docs bench clean
+.PHONY: demo test check fmt golden docs bench lock clean
 
 demo: .venv/.installed
 	$(BIN)/linnet fit
@@ -40,6 +41,9 @@ bench: .venv/.installed-dev
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[lite]" --group dev
 	@touch $@
+
+lock:
+	$(UV) lock --upgrade
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
