@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Truncated = Literal["quarantine", "repair"]  # repair: of train, what is nearly whole is used in part, see mend.py
 SHOWN = 20  # bad files named in a message; all of them stand in the JSON
+PAIRS = 10  # look-alikes named in the text; likewise
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Diagnosis:
             lines += ["", f"Sizes: {width['min']} to {width['max']} wide (median {width['median']}),"]
             lines[-1] += f" {height['min']} to {height['max']} high (median {height['median']}) pixels."
         lines += [line for remark in self.remarks for line in ("", *_wrapped(str(remark)))]
+        lines += self._pairs()
         for title, verdict in (
             ("Bad files, not used", "quarantined"),
             ("Repaired, used in part", "repaired"),
@@ -151,6 +153,29 @@ class Diagnosis:
         if not self.problems:
             lines.append("Nothing stands against training with these photos.")
         return "\n".join(lines) + "\n"
+
+    def _pairs(self) -> list[str]:
+        """The look-alikes that do harm: those in two splits or of two labels; at most ten, the worst first."""
+        from .leaks import ordered, split_names
+        from .listing import shown_below
+
+        splits, members = split_names(self.photos), self.everything
+        lines = []
+        for pair in ordered(self.photos, self.alike):
+            one, other = members[pair.first], members[pair.second]
+            if splits[pair.first] == splits[pair.second] and one.labels == other.labels:
+                continue
+            said = [
+                f"{shown_below(photo.path, self.photos.root)}"
+                f" ({splits[n]}, {';'.join(self.photos.classes[label] for label in photo.labels) or 'no label'})"
+                for n, photo in ((pair.first, one), (pair.second, other))
+            ]
+            lines.append(f"  {said[0]} looks like {said[1]}")
+        if not lines:
+            return []
+        more = [f"  ... and {len(lines) - PAIRS:,} more"] * (len(lines) > PAIRS)
+        title = f"Look-alikes in two splits or of two labels ({len(lines):,}; --out FOLDER shows the pictures):"
+        return ["", title, *lines[:PAIRS], *more]
 
 
 def examine(

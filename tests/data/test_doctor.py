@@ -184,3 +184,29 @@ def test_hundreds_of_photos_a_second(tmp_path, nasty):
     before = used()
     assert sum(map(len, examine(tmp_path, workers=2).photos.splits.values())) == 400
     assert used() - before < 2.1  # what 400 have of 3,800 in 10 s on two cores; measured: 0.5
+
+
+def test_look_alikes_that_do_harm_are_named(tmp_path, nasty):
+    for n in range(12):
+        for split, label, side in (("train", "cat", 96), ("test", "cat", 80)):  # the same at another size
+            (tmp_path / split / label).mkdir(parents=True, exist_ok=True)
+            nasty.picture(n, side, side).save(tmp_path / split / label / f"{n:02}.png")
+    for split in ("train", "validation"):
+        for n in range(3):
+            (tmp_path / split / "dog").mkdir(parents=True, exist_ok=True)
+            nasty.picture(100 + n + 10 * len(split), 96, 96).save(tmp_path / split / "dog" / f"{n}.png")
+    nasty.picture(100 + 10 * len("train"), 70, 70).save(tmp_path / "train" / "cat" / "other.png")
+    text = diagnose(tmp_path).to_text()
+    title = "Look-alikes in two splits or of two labels (13; --out FOLDER shows the pictures):\n"
+    listed = text.partition(title)[2].partition("\n\n")[0].splitlines()
+    assert len(listed) == 11
+    assert "train/cat/00.png (train, cat) looks like test/cat/00.png (test, cat)" in "\n".join(listed[:10])
+    assert listed[-1] == "  ... and 3 more"
+    (tmp_path / "two" / "cat").mkdir(parents=True)
+    (tmp_path / "two" / "dog").mkdir(parents=True)
+    for n in range(4):  # look-alikes of one label in one split do no harm
+        nasty.picture(1, 90 + n, 90 + n).save(tmp_path / "two" / "cat" / f"{n}.png")
+        nasty.picture(50 + n, 90, 90).save(tmp_path / "two" / "dog" / f"{n}.png")
+    alone = diagnose(find_photos(tmp_path / "two", validation=0, test=0))
+    assert alone.alike.pairs
+    assert "Look-alikes" not in alone.to_text()
