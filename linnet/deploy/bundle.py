@@ -19,6 +19,7 @@ from ..data.preprocess import Preprocess
 from ..errors import LinnetError, ProofError, SettingError, WeightsError
 from ..files import sha256_file, sync_folder, write_text
 from .manifest import MANIFEST, REMEDY, SCHEMA, manifest_text, open_owned, plain_name, read_file, read_manifest
+from .outputs import OUTPUTS
 
 SUFFIX = ".linnet"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -26,24 +27,31 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Runtime:
-    """One way to run the bundle. `file` is its entry file, `more` those that belong to it; `input` float32 or uint8."""
+    """One way to run the bundle. `file` is its entry file, `more` those that belong to it; `input` float32 or uint8.
+
+    `output`: what the file gives, one of OUTPUTS.
+    """
 
     runtime: str
     precision: str
     file: str
     more: tuple[str, ...] = ()
     input: str = "float32"
+    output: str = "logits"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "more", tuple(self.more))
         if self.input not in ("float32", "uint8"):
             raise ValueError(f'input is {self.input!r}, not "float32" or "uint8"')
+        if self.output not in OUTPUTS:
+            raise ValueError(f"output is {self.output!r}, not one of {', '.join(OUTPUTS)}")
 
     def to_json(self) -> dict[str, Any]:
         """What is as in most bundles is not said."""
         said = {"runtime": self.runtime, "precision": self.precision, "file": self.file}
         more = {"more": list(self.more)} if self.more else {}
-        return said | more | ({} if self.input == "float32" else {"input": self.input})
+        output = {} if self.output == "logits" else {"output": self.output}
+        return said | more | ({} if self.input == "float32" else {"input": self.input}) | output
 
 
 @dataclass(frozen=True)
@@ -126,8 +134,9 @@ def _check_file(folder: Path, name: str, size: int, sha256: str) -> None:
 def _proves(certificate: dict[str, Any], runtime: Runtime, files: dict[str, tuple[int, str]]) -> bool:
     """Whether this certificate was given to these very files."""
     said = [certificate.get(name) for name in ("runtime", "precision", "sha256", "more")]
+    said.append(certificate.get("output", "logits"))
     more = {name: files[name][1] for name in runtime.more} or None
-    true = [runtime.runtime, runtime.precision, files[runtime.file][1], more]
+    true = [runtime.runtime, runtime.precision, files[runtime.file][1], more, runtime.output]
     return certificate.get("passed") is True and said == true
 
 

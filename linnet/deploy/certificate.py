@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..evaluation.metrics import Metrics, measure
 from ..nn.net import Net
 from .bench.peak import peak_memory
 from .int8.gate import surely_above
+from .outputs import are_probabilities, logits_of, probabilities
 from .runtime.known import Run
 
 BATCH = 32
@@ -66,6 +67,23 @@ TOLERANCES = {
 
 
 @dataclass(frozen=True)
+class ProbabilityTolerance:
+    """What a runtime that gives probabilities may differ by: the largest difference, as a share of the network's largest
+    probability; `agreement` as in Tolerance."""
+
+    probability_difference: float | None
+    agreement: float
+
+
+# A probability moves by no more than its own size times what logits move by, so these are those above.
+OF_PROBABILITIES = {
+    "fp32": ProbabilityTolerance(probability_difference=1e-3, agreement=0.999),
+    "bf16": ProbabilityTolerance(probability_difference=0.2, agreement=0.98),
+    "int8": ProbabilityTolerance(probability_difference=None, agreement=0.8),
+}
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A file that wants to be a runtime of the bundle, and the function that its runtime makes of it."""
 
@@ -77,6 +95,7 @@ class Candidate:
     row_outputs: RowOutputs | None = None  # what comes out of each row inside, where the runtime can show it
     more: Mapping[str, bytes] = field(default_factory=dict)  # the files that belong to it, by name
     uint8: bool = False  # it takes pixels: the normalisation is inside
+    output: str = "logits"  # what it gives, see outputs.py
     made: Mapping[str, Any] = field(
         default_factory=dict
     )  # what its certificate states beside, such as how int8 was made
@@ -131,14 +150,19 @@ def prove(
             f"{root}: none of the {len(photos)} {split} photos can be read, so nothing can be proven. Give others."
         )
     a, b, true = np.concatenate(said), np.concatenate(answered), np.concatenate(labels)
-    found, tolerance = compare(a, b, several=true.ndim == 2), TOLERANCES[candidate.precision]
+    several = true.ndim == 2
+    if candidate.output == "probabilities":
+        found = compare_probabilities(probabilities(a, several=several), b, several=several)
+        tolerance: Tolerance | ProbabilityTolerance = OF_PROBABILITIES[candidate.precision]
+    else:
+        found, tolerance = compare(a, b, several=several), TOLERANCES[candidate.precision]
     if not found.within(tolerance):
-        limit = tolerance.logit_difference
+        limit = TOLERANCES[candidate.precision].logit_difference
         worst = "" if limit is None else worst_rows(net, candidate, first[:4], given[:4], limit)
         allowed = "any" if limit is None else f"{found.allowed(tolerance):.3g}"
         raise ProofError(
             f"{candidate.runtime} {candidate.precision} does not answer as the network does, so it is not in the bundle:"
-            f" logits differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
+            f" {candidate.output} differ by up to {found.difference:.3g} where they spread by {found.spread:.3g} (allowed is"
             f" {allowed}), {int((~found.same).sum())} of {found.same.size}"
             f" {'labels' if true.ndim == 2 else 'photos'} get another{' first' * (true.ndim == 1)} answer."
             f" {worst}Please report this with the network's name."
@@ -146,6 +170,7 @@ def prove(
     chosen = [photos[i] for i in kept]
     names = tuple(name_in(photo.path, root) for photo in chosen)
     figures = measure_several if true.ndim == 2 else measure
+    b = logits_of(b, candidate.output, several=several)
     network, other = figures(a, true), figures(b, true)
     drop = paired_drop(right(a, true), right(b, true))
     if candidate.max_drop is not None and surely_above(drop, candidate.max_drop):
@@ -173,8 +198,7 @@ def prove(
             "not_read": len(bad),
         },
         "n": len(kept),
-        "largest_logit_difference": found.difference,
-        "logit_spread": found.spread,
+        **differences(found, candidate.output),
         **agreement(found.same),
         "tolerance": asdict(tolerance),
         "accuracy": {"network": accuracy(network), "runtime": accuracy(other)},
@@ -191,19 +215,22 @@ def prove(
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far a runtime's logits are from the network's, both [n, classes]."""
+    """How far a runtime's logits (or probabilities) are from the network's, both [n, classes]."""
 
     difference: float  # the largest
     spread: float
-    largest: float  # the network's largest logit
+    largest: float  # the network's largest
     same: np.ndarray  # whether the first answer is the same, bool [n]; that of each of several labels, [n, classes]
 
-    def allowed(self, tolerance: Tolerance) -> float:
+    def allowed(self, tolerance: Tolerance | ProbabilityTolerance) -> float:
+        if isinstance(tolerance, ProbabilityTolerance):
+            limit = tolerance.probability_difference
+            return float("inf") if limit is None else limit * self.largest
         if tolerance.logit_difference is None or tolerance.rounding is None:
             return float("inf")
         return max(tolerance.logit_difference * self.spread, tolerance.rounding * self.largest)
 
-    def within(self, tolerance: Tolerance) -> bool:
+    def within(self, tolerance: Tolerance | ProbabilityTolerance) -> bool:
         return self.difference <= self.allowed(tolerance) and float(self.same.mean()) >= tolerance.agreement
 
 
@@ -242,6 +269,21 @@ def compare(a: np.ndarray, b: np.ndarray, *, several: bool = False) -> Compariso
         return Comparison(float("inf"), spread, largest, np.zeros(a.shape if several else len(a), bool))
     same = (a >= 0) == (b >= 0) if several else a.argmax(1) == b.argmax(1)
     return Comparison(float(np.abs(a - b).max()), spread, largest, same)
+
+
+def compare_probabilities(a: np.ndarray, b: np.ndarray, *, several: bool = False) -> Comparison:
+    """`compare` for the network's probabilities and a runtime's; what are none differ as far as can be."""
+    found = compare(a, b, several=several)
+    if not np.isfinite(found.difference) or not are_probabilities(b, several=several):
+        return replace(found, difference=float("inf"), same=np.zeros_like(found.same))
+    return replace(found, same=(a >= 0.5) == (b >= 0.5)) if several else found
+
+
+def differences(found: Comparison, output: str) -> dict[str, Any]:
+    """What a certificate says of how far answers are off."""
+    if output == "probabilities":
+        return {"output": output, "largest_probability_difference": found.difference}
+    return {"largest_logit_difference": found.difference, "logit_spread": found.spread}
 
 
 def worst_rows(net: Net, candidate: Candidate, images: np.ndarray, given: np.ndarray, allowed: float) -> str:

@@ -20,6 +20,7 @@ from ..data.image import NAMES, BadImage, Limits, Source, shown_name
 from ..data.preprocess import Preprocess
 from ..errors import DataError, LinnetError, SettingError, WeightsError
 from .manifest import MANIFEST, REMEDY, read_file, read_manifest
+from .outputs import OUTPUTS, logits_of, probabilities
 from .runtime.known import RUNTIMES, Run, is_here, way
 from .runtime.opening import open_model
 
@@ -72,11 +73,19 @@ class Classifier:
         self.runtime = chosen_way(folder, list(ways), runtime)
         entry = ways[self.runtime]
         self.uint8 = entry.get("input") == "uint8"  # then the normalisation is inside the model
+        self.output = entry.get("output", "logits")
         files = [read_file(folder, file, facts) for file in (entry["file"], *entry.get("more", ()))]
         self.run: Run = open_model(entry["runtime"], entry["precision"], files, threads=threads)
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 [B, image, image, 3], as `self.preprocess.read` gives them, to float32 [B, classes]."""
+        """uint8 [B, image, image, 3], as `self.preprocess.read` gives them, to logits [B, classes].
+
+        Where the file gives probabilities, they are turned back.
+        """
+        return logits_of(self.answers(pixels), self.output, several=self.several)
+
+    def answers(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 [B, image, image, 3] to what the file gives, float32 [B, classes]: `self.output`."""
         return self.run(pixels if self.uint8 else self.preprocess.normalise(pixels))
 
     def predict(self, picture: Source, *, top: int = 5) -> Prediction:
@@ -106,15 +115,11 @@ class Classifier:
 
     def _best(self, path: str, logits: np.ndarray, top: int) -> Prediction:
         """The `top` likeliest classes; of several labels all that are said, however many."""
-        logits = logits.astype(np.float64)
-        order = np.argsort(-logits, kind="stable")
+        order, labels = np.argsort(-logits.astype(np.float64), kind="stable"), None
+        shares = probabilities(logits, several=self.several)
         if self.several:
-            shares = np.exp(-np.logaddexp(0, -logits))  # the sigmoid
             said = int((logits >= 0).sum())
             labels, top = tuple(self.classes[c] for c in order[:said]), max(top, said)
-        else:
-            shares, labels = np.exp(logits - logits.max()), None
-            shares /= shares.sum()
         return Prediction(path, tuple((self.classes[c], float(shares[c])) for c in order[:top]), labels=labels)
 
 
@@ -134,6 +139,8 @@ def listed_ways(entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         )
         if runtime in RUNTIMES and len(files) != len(RUNTIMES[runtime].files):
             raise ValueError(f"{runtime} takes {len(RUNTIMES[runtime].files)} files, not {len(files)}")
+        if entry.get("output", "logits") not in OUTPUTS:
+            raise ValueError(f"{runtime} gives {str(entry['output'])[:40]!r}, not one of {', '.join(OUTPUTS)}")
         ways[way(runtime, precision)] = entry
     return ways
 

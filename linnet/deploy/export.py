@@ -44,6 +44,7 @@ def export(
     threads: int = 0,
     workers: int = 2,
     uint8: bool = False,
+    output: str = "logits",
     calibration: int = 300,
     max_drop: float | None = None,
     zip: bool = False,
@@ -62,6 +63,7 @@ def export(
         threads: Threads for the measured time; 0 means one per core.
         workers: Processes that decode photos; 0 decodes in this one.
         uint8: Put the normalisation into the files, which then take the pixels themselves, [B, H, W, 3] in RGB.
+        output: What the files give: logits, or probabilities, by a softmax at their end (of several labels each a sigmoid).
         calibration: For int8: measure the ranges of its numbers on so many training photos.
         max_drop: For int8: points of accuracy that it may lose on the validation photos; none means 0.5, or one photo where that is more. Layers are left in float to keep to it.
         zip: Write the bundle as one file too, NAME.linnet.zip, beside its folder; predict and evaluate take either.
@@ -104,7 +106,7 @@ def export(
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(
         model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
-        trained_on=trained_on, counts=counts, uint8=uint8, calibration=calibration, max_drop=max_drop,
+        trained_on=trained_on, counts=counts, uint8=uint8, output=output, calibration=calibration, max_drop=max_drop,
     )  # fmt: skip
     made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
     notes = (*ways_table(bundle.facts), *int8_notes(bundle.certificates))
@@ -133,6 +135,7 @@ def export_model(
     trained_on: frozenset[str] = frozenset(),
     counts: Mapping[str, Mapping[str, int]] | None = None,
     uint8: bool = False,
+    output: str = "logits",
     calibration: int = 300,
     max_drop: float | None = None,
 ) -> Bundle:
@@ -148,7 +151,7 @@ def export_model(
     from dataclasses import replace
 
     from ..cores import available_cores
-    from ..errors import SettingError
+    from ..errors import SettingError, did_you_mean
     from ..evaluation.several import check_form
     from ..files import write_text
     from ..weights.model import write_model
@@ -157,10 +160,14 @@ def export_model(
     from .certificate import versions
     from .choice import read_choice
     from .fastest import AUTO, every_way, rank
+    from .outputs import OUTPUTS
     from .predict_source import predict_source
     from .proven import check_runtimes, proven_files
     from .runtime.known import find_way
 
+    if output not in OUTPUTS:
+        raise SettingError(f"output is {output!r}; allowed: {', '.join(OUTPUTS)}.{did_you_mean(output, OUTPUTS)}")
+    ending = "" if output == "logits" else "sigmoid" if model.labels == "several" else "softmax"
     auto = AUTO in to
     if auto and len(to) > 1:
         raise SettingError(
@@ -182,7 +189,7 @@ def export_model(
         write_model(place / "weights.safetensors", replace(model, facts=facts))
         proven = proven_files(
             net, model.preprocess, to, place, photos=chosen, root=photos.root, split=split, threads=threads,
-            workers=workers, uint8=uint8, choice=choice,
+            workers=workers, uint8=uint8, ending=ending, choice=choice,
         )  # fmt: skip
         default = {}
         if auto:

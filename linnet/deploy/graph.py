@@ -35,13 +35,23 @@ class Pixels(nn.Module):
         return cast(Tensor, self.net(x * self.scale - self.shift))
 
 
-def to_export(net: Net, preprocess: Preprocess, *, uint8: bool = False, batch: int = 2) -> tuple[nn.Module, Tensor]:
+# What a file may end in after its logits, so that it gives probabilities: of one label, or of several.
+ENDINGS = {"softmax": lambda: nn.Softmax(1), "sigmoid": nn.Sigmoid}
+
+
+def to_export(
+    net: Net, preprocess: Preprocess, *, uint8: bool = False, ending: str = "", batch: int = 2
+) -> tuple[nn.Module, Tensor]:
     """The network with batch norms folded, in float32 on the CPU, and an example of its input.
 
     The example is float32 [batch, 3, image, image]; with `uint8` pixels [batch, image, image, 3], the module being `Pixels`.
+    `ending`: one of ENDINGS to come after the logits, or none.
     """
     folded = fold(net).float().cpu().to(memory_format=torch.contiguous_format)
     side = preprocess.image
+    module: nn.Module = Pixels(folded, preprocess).eval() if uint8 else folded
+    if ending:
+        module = nn.Sequential(module, ENDINGS[ending]()).eval()
     if uint8:
-        return Pixels(folded, preprocess).eval(), torch.zeros(batch, side, side, 3, dtype=torch.uint8)
-    return folded, torch.zeros(batch, net.in_chans, side, side)
+        return module, torch.zeros(batch, side, side, 3, dtype=torch.uint8)
+    return module, torch.zeros(batch, net.in_chans, side, side)

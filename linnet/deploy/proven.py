@@ -58,10 +58,12 @@ def proven_files(
     threads: int,
     workers: int,
     uint8: bool = False,
+    ending: str = "",
     choice: Choice | None = None,
 ) -> Proven:
     """Write the files of all runtimes that `to` names into `place`, and keep those that answer as `net` does.
 
+    `ending`: "softmax" or "sigmoid" in the files after the logits, so that they give probabilities; none: logits.
     `choice`: what int8 is chosen by, where `to` has one in int8.
     Raises: ProofError when none does.
     """
@@ -70,14 +72,15 @@ def proven_files(
     for name in dict.fromkeys(to):
         known, precision = find_way(name)
         file, *more = known.files_of(precision)
-        runtime = Runtime(known.name, precision, file, tuple(more), "uint8" if uint8 else "float32")
+        output = "probabilities" if ending else "logits"
+        runtime = Runtime(known.name, precision, file, tuple(more), "uint8" if uint8 else "float32", output)
         try:
             int8 = None
             if precision == "int8":
                 assert choice is not None
-                int8 = write_int8(known, net, preprocess, choice, place, threads=threads, uint8=uint8)
+                int8 = write_int8(known, net, preprocess, choice, place, threads=threads, uint8=uint8, ending=ending)
             elif not (place / runtime.file).exists():  # two precisions may share a file
-                write_files(known, net, preprocess, place / runtime.file, uint8=uint8)
+                write_files(known, net, preprocess, place / runtime.file, uint8=uint8, ending=ending)
             candidate = candidate_of(runtime, place, threads=threads, int8=int8)
             with shown_progress(len(photos), f"proving {name}") as progress:
                 proof = prove(net, candidate, photos, preprocess, root=root, split=split, workers=workers,
@@ -102,18 +105,28 @@ def remove(place: Path, files: Sequence[str]) -> None:
             folder.rmdir()
 
 
-def write_files(known: KnownRuntime, net: Net, preprocess: Preprocess, path: Path, *, uint8: bool) -> None:
+def write_files(
+    known: KnownRuntime, net: Net, preprocess: Preprocess, path: Path, *, uint8: bool, ending: str = ""
+) -> None:
     """Raises: ProofError, in one line, for whatever the runtime's converter cannot do with this network."""
     with converting(known, net):
-        import_module(f".runtime.{known.name}", __package__).convert(net, preprocess, path, uint8=uint8)
+        import_module(f".runtime.{known.name}", __package__).convert(net, preprocess, path, uint8=uint8, ending=ending)
 
 
 def write_int8(
-    known: KnownRuntime, net: Net, preprocess: Preprocess, choice: Choice, place: Path, *, threads: int, uint8: bool
+    known: KnownRuntime,
+    net: Net,
+    preprocess: Preprocess,
+    choice: Choice,
+    place: Path,
+    *,
+    threads: int,
+    uint8: bool,
+    ending: str = "",
 ) -> Quantised:
     """The files of a runtime's int8 in the folder `place`, and how they were chosen. Raises: ProofError, in one line."""
     with converting(known, net):
-        made = quantised(net, preprocess, known, choice, threads=threads, uint8=uint8)
+        made = quantised(net, preprocess, known, choice, threads=threads, uint8=uint8, ending=ending)
     for file, data in zip(known.files_of("int8"), made.files, strict=True):
         with written_whole(place / file) as temporary:
             temporary.write_bytes(data)
@@ -140,7 +153,7 @@ def candidate_of(runtime: Runtime, place: Path, *, threads: int, int8: Quantised
     inside = getattr(import_module(f".runtime.{runtime.runtime}", __package__), "row_outputs", None)
     return Candidate(
         runtime.runtime, runtime.precision, files.pop(runtime.file), run, threads, inside, more=files,
-        uint8=runtime.input == "uint8", made=int8.facts if int8 else {}, max_drop=int8.verdict.max_drop if int8 else None,
+        uint8=runtime.input == "uint8", output=runtime.output, made=int8.facts if int8 else {}, max_drop=int8.verdict.max_drop if int8 else None,
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def verdict(certificate: Mapping[str, Any]) -> bool | None:
 
 TOGETHER = ("packages", "versions", "machine")  # one entry each, not one for every value in them
 STATED = ("runtime", "precision", "passed", "schema", "n", "images", "top1_agreement", "largest_logit_difference")
-STATED += ("label_agreement", "label_set_agreement")
+STATED += ("label_agreement", "label_set_agreement", "output", "largest_probability_difference")
 STATED += (
     "logit_spread",
     "tolerance",
@@ -119,6 +119,10 @@ def _share(c: Mapping[str, Any], name: str) -> str:
 
 
 def _difference(c: Mapping[str, Any]) -> str:
+    if finite(shares := c.get("largest_probability_difference")):
+        limit = at(c, "tolerance", "probability_difference")
+        of_largest = f" (allowed {plain(limit)} of the largest probability)" if finite(limit) else ""
+        return f"{plain(shares, 2)} in probabilities{of_largest}"
     largest, spread, allowed = (
         c.get("largest_logit_difference"),
         c.get("logit_spread"),

@@ -27,6 +27,18 @@ def test_pixels_are_normalised_as_preprocess_does(channels):
     assert np.array_equal(inside, preprocess.normalise(pixels))
 
 
+@pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("uint8", [False, True])
+def test_the_ending_comes_last(ending, uint8, run):
+    model = read_model(run)
+    module, example = to_export(model.net(), model.preprocess, uint8=uint8, ending=ending)
+    plain, _ = to_export(model.net(), model.preprocess, uint8=uint8)
+    with torch.no_grad():
+        logits = plain(example)
+        wanted = logits.softmax(1) if ending == "softmax" else logits.sigmoid()
+        assert torch.equal(module(example), wanted)
+
+
 def test_the_network_is_not_changed(run):
     net = read_model(run).net()
     before = {name: value.clone() for name, value in net.state_dict().items()}

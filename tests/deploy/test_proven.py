@@ -85,12 +85,12 @@ def test_what_fails_is_left_out_and_the_others_are_shipped(run, tmp_path, monkey
     """OpenVINO's file is that of another network: the bundle has ONNX alone and says so."""
     true = openvino_runtime.convert
 
-    def another(net, preprocess, path, *, uint8):
+    def another(net, preprocess, path, *, uint8, ending):
         import torch
 
         with torch.no_grad():
             net.get_classifier().weight.mul_(1.2)
-            true(net, preprocess, path, uint8=uint8)
+            true(net, preprocess, path, uint8=uint8, ending=ending)
             net.get_classifier().weight.div_(1.2)
 
     monkeypatch.setattr(openvino_runtime, "convert", another)

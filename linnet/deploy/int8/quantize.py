@@ -47,13 +47,20 @@ class Quantised:
 
 
 def quantised(
-    net: Net, preprocess: Preprocess, known: KnownRuntime, choice: Choice, *, threads: int, uint8: bool = False
+    net: Net,
+    preprocess: Preprocess,
+    known: KnownRuntime,
+    choice: Choice,
+    *,
+    threads: int,
+    uint8: bool = False,
+    ending: str = "",
 ) -> Quantised:
     """The network in int8 for one runtime, within the gate.
 
     First all in int8, by whichever setting keeps the answers on the calibration photos nearest to the float network's. If
     more is lost on the validation photos than may be, layers are left in float: the most sensitive first, as few as
-    suffice.
+    suffice. With an `ending` (see graph.ENDINGS) the files give probabilities of the very logits that were judged.
     Raises: ProofError, naming the worst layers, when half of the layers in float do not suffice.
     """
     maker = import_module(f"..runtime.{known.name}_int8", __package__)
@@ -99,7 +106,8 @@ def quantised(
     facts |= {"gate": gate, "decided": best.verdict.decided, "float_layers": left}
     if worst:
         facts |= {"all_int8": first.verdict.to_json(), "culprits": [one.to_json() for one in worst[:10]]}
-    return Quantised(best.files, best.verdict, facts)
+    files = tuple(maker.with_ending(best.files, ending)) if ending else best.files
+    return Quantised(files, best.verdict, facts)
 
 
 def worst_layers(

@@ -67,7 +67,7 @@ def load_executorch(model: bytes, *, threads: int = 0) -> Run:
 # -- below this line: making the file, with torch and executorch ---------------------------------------------------------
 
 
-def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False) -> None:
+def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False, ending: str = "") -> None:
     """Write `net` with its batch norms folded as a file that takes one image, its operators XNNPACK's where it has them.
 
     Raises: whatever its converter raises for a network that it cannot take.
@@ -78,7 +78,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     from ..graph import to_export
     from ..quiet import quiet
 
-    module, example = to_export(net, preprocess, uint8=uint8, batch=1)
+    module, example = to_export(net, preprocess, uint8=uint8, ending=ending, batch=1)
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # type: ignore[import-not-found]
         from executorch.exir import to_edge_transform_and_lower  # type: ignore[import-not-found]

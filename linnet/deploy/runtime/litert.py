@@ -55,7 +55,7 @@ def load_litert(model: bytes, *, threads: int = 0) -> Run:
 # -- below this line: making the file, with torch and litert-torch -------------------------------------------------------
 
 
-def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False) -> None:
+def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False, ending: str = "") -> None:
     """Write `net` with its batch norms folded as a file that takes one image, its channels last.
 
     Raises: whatever its converter raises for a network that it cannot take.
@@ -64,7 +64,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     from ..graph import to_export
     from ..quiet import quiet
 
-    module, example = to_export(net, preprocess, uint8=uint8, batch=1)
+    module, example = to_export(net, preprocess, uint8=uint8, ending=ending, batch=1)
     with quiet():
         import litert_torch  # type: ignore[import-not-found]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...cores import available_cores
-from .onnx import exported
+from .hard_sigmoid import step_hard_sigmoids, with_hard_sigmoids
+from .onnx import ended, exported
 
 if TYPE_CHECKING:
     import onnx
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ...data.preprocess import Preprocess
     from ...nn.net import Net
 
-OPERATORS = ("Conv", "Gemm", "MatMul", "Add", "Mul", "Sigmoid", "Relu", "Clip")
+OPERATORS = ("Conv", "Gemm", "MatMul", "Add", "Mul", "Sigmoid", "Relu", "Clip", "GlobalAveragePool")
 BATCH = 8  # images at a time whose activations are all held
 
 
@@ -66,7 +67,7 @@ def prepare(net: Net, preprocess: Preprocess, images: Sequence[np.ndarray], *, u
 
     from ..graph import to_export
 
-    model = exported(*to_export(net, preprocess, uint8=uint8))
+    model = with_hard_sigmoids(exported(*to_export(net, preprocess, uint8=uint8)))
     constants = {one.name for one in model.graph.initializer}
     names = [
         name for node in quantisable(model) for name in (*node.input, *node.output) if name and name not in constants
@@ -138,11 +139,19 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     )  # fmt: skip
     quantizer.quantize_model()
     made = quantizer.model.model
+    step_hard_sigmoids(made)
     feed_in_float(made, prepared.model, float_layers)
     quantizer.model.topological_sort()
     del made.graph.value_info[:]
     made.producer_name, made.producer_version = "linnet", ""
     return [made.SerializeToString()]
+
+
+def with_ending(files: Sequence[bytes], ending: str) -> list[bytes]:
+    """model.int8.onnx that gives probabilities (see graph.ENDINGS): computed in float32, from the same logits."""
+    import onnx
+
+    return [ended(onnx.load_from_string(files[0]), ending).SerializeToString()]
 
 
 def feed_in_float(model: onnx.ModelProto, true: onnx.ModelProto, layers: Set[str]) -> None:

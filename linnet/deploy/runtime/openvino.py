@@ -86,7 +86,7 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
 # -- below this line: making the file, with torch and onnx ---------------------------------------------------------------
 
 
-def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False) -> None:
+def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False, ending: str = "") -> None:
     """Write `net` with its batch norms folded as `path` and, beside it, its numbers in the file of the same name with .bin.
 
     Made from the ONNX model, so that both are the same graph with the same names; numbers stay float32.
@@ -94,9 +94,10 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     """
     from ...files import written_whole
     from ..graph import to_export
-    from .onnx import exported
+    from .onnx import ended, exported
 
-    made = from_onnx(exported(*to_export(net, preprocess, uint8=uint8)).SerializeToString())
+    model = ended(exported(*to_export(net, preprocess, uint8=uint8)), ending)
+    made = from_onnx(model.SerializeToString())
     for end, data in zip((".xml", ".bin"), made, strict=True):
         with written_whole(path.with_suffix(end)) as temporary:
             temporary.write_bytes(data)

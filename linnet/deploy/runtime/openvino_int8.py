@@ -50,8 +50,6 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
 
     Weights by channel without an offset, activations with one ("mixed"): swish and hard swish reach below nothing.
     """
-    import openvino
-
     operators = prepared.model.get_ordered_ops()
     whole = float_layers | {"net"}  # what normalises pixels
     kept = [one.get_friendly_name() for one in operators if layer_of(one.get_friendly_name()) in whole]
@@ -65,6 +63,25 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
             model_type=nncf.ModelType.TRANSFORMER if attends else None,
             ignored_scope=nncf.IgnoredScope(names=kept, validate=False) if kept else None,
         )  # fmt: skip
+    return saved(made)
+
+
+def with_ending(files: Sequence[bytes], ending: str) -> list[bytes]:
+    """model.xml and model.bin that give probabilities (see graph.ENDINGS): computed in float32, from the same logits."""
+    import openvino
+    from openvino import opset13
+
+    model = openvino.Core().read_model(files[0], files[1])
+    logits = model.output(0).get_node().input_value(0)
+    last = opset13.softmax(logits, 1) if ending == "softmax" else opset13.sigmoid(logits)
+    last.output(0).set_names({"probabilities"})
+    made: Any = openvino.Model([last], model.get_parameters(), model.get_friendly_name())  # type: ignore[misc]
+    return saved(made)
+
+
+def saved(model: Any) -> list[bytes]:
+    import openvino
+
     with tempfile.TemporaryDirectory() as folder:
-        openvino.save_model(made, f"{folder}/model.xml", compress_to_fp16=False)
+        openvino.save_model(model, f"{folder}/model.xml", compress_to_fp16=False)
         return [(Path(folder) / name).read_bytes() for name in ("model.xml", "model.bin")]

@@ -10,7 +10,7 @@ from PIL import Image
 from ..classifier import Classifier
 
 WIDE, HIGH = 640, 480
-# What logits in a browser may be off by, as a share of their spread; rounding is 1e-6, one wrong kernel is far above.
+# What logits in a browser may be off by, as a share of their spread, and probabilities of the largest; rounding is 1e-6, one wrong kernel is far above.
 ALLOWED = 1e-3
 
 
@@ -27,13 +27,13 @@ def pixel_sum(pixels: np.ndarray) -> int:
 
 
 def check_facts(classifier: Classifier) -> dict[str, Any]:
-    """The check picture's size, its prepared pixels as a sum, and its logits."""
+    """The check picture's size, its prepared pixels as a sum, and what the file gives for them: logits or probabilities."""
     pixels = classifier.preprocess.pixels(check_picture())
-    logits = classifier.logits(pixels[None])[0]
+    answers = classifier.answers(pixels[None])[0]
     return {
         "width": WIDE,
         "height": HIGH,
         "pixels": pixel_sum(pixels),
-        "logits": [float(value) for value in logits],
+        "answers": [float(value) for value in answers],
         "allowed": ALLOWED,
     }

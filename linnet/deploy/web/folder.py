@@ -105,6 +105,7 @@ def page_files(bundle: Bundle) -> dict[str, bytes]:
         "model": {
             "file": MODEL,
             "input": runtime.input,
+            "output": runtime.output,
             "bytes": len(model),
             "sha256": bundle.facts["files"][runtime.file]["sha256"],
         },

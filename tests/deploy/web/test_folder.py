@@ -25,7 +25,7 @@ def test_a_folder_with_all_that_the_page_needs(sealed, fake_ort, tmp_path):
     assert facts["classes"] == list(bundle.classes)
     assert facts["preprocess"] == bundle.preprocess.to_json()
     assert facts["model"]["input"] == "float32"
-    assert len(facts["check"]["logits"]) == len(bundle.classes)
+    assert len(facts["check"]["answers"]) == len(bundle.classes)
     assert oct(page.folder.stat().st_mode)[-3:] == "755"
 
 

@@ -151,7 +151,7 @@ def test_a_page_whose_model_answers_otherwise_shows_no_answers(browser, page, tm
         (tmp_path / path.name).write_bytes(path.read_bytes())
     facts = json.loads((tmp_path / "facts.json").read_text())
     for change, why in (
-        ({"logits": facts["check"]["logits"][::-1]}, "outputs are off"),
+        ({"answers": facts["check"]["answers"][::-1]}, "outputs are off"),
         ({"pixels": 1}, "scales pictures otherwise"),
     ):
         (tmp_path / "facts.json").write_text(json.dumps({**facts, "check": {**facts["check"], **change}}))

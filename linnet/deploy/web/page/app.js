@@ -4,7 +4,7 @@ import * as camera from "./camera.js";
 import { check, checkPicture } from "./check.js";
 import { describeDevice, nameOf } from "./device.js";
 import { measure } from "./measure.js";
-import { logitsOf, openModel, runner } from "./model.js";
+import { answersOf, logitsOf, openModel, runner } from "./model.js";
 import { read } from "./picture.js";
 import { pixelsOf } from "./preprocess.js";
 import { addCard, byId, say, showFigures } from "./view.js";
@@ -22,7 +22,7 @@ async function main() {
   const start = performance.now();
   const model = await openModel(facts);
   const seconds = (performance.now() - start) / 1000;
-  const proof = await check(facts, (pixels) => logitsOf(model, pixels));
+  const proof = await check(facts, (pixels) => answersOf(model, pixels));
   if (!proof.passed) {
     const what = proof.samePixels ? `its outputs are off by ${(100 * proof.off).toPrecision(2)} %` : "it scales pictures otherwise";
     say(state, `This browser does not compute what the proven model computes: ${what}. Its answers are not shown.`, "bad");

@@ -18,13 +18,15 @@ export function checkPicture(width, height) {
 /** One number in which every value and its place counts. */
 export const pixelSum = (pixels) => pixels.reduce((sum, value, i) => (sum + value * ((i % 251) + 1)) % 2 ** 31, 0);
 
-/** `logitsOf`: pixels to logits. Gives whether the pixels are the same, and how far the logits are off as a share of their spread. */
-export async function check(facts, logitsOf) {
-  const { width, height, pixels, logits, allowed } = facts.check;
+/** `answersOf`: pixels to what the file gives. Tells whether the pixels are the same, and how far the answers are off: logits as a
+ * share of their spread, probabilities of the largest. */
+export async function check(facts, answersOf) {
+  const { width, height, pixels, answers, allowed } = facts.check;
   const made = pixelsOf(facts.preprocess, checkPicture(width, height));
   const samePixels = pixelSum(made) === pixels;
-  const found = await logitsOf(made);
-  const spread = Math.max(...logits) - Math.min(...logits) || 1;
-  const off = logits.reduce((most, wanted, c) => Math.max(most, Math.abs(wanted - found[c])), 0) / spread;
-  return { samePixels, off, passed: samePixels && found.length === logits.length && off <= allowed };
+  const found = await answersOf(made);
+  const least = facts.model.output === "probabilities" ? 0 : Math.min(...answers);
+  const spread = Math.max(...answers) - least || 1;
+  const off = answers.reduce((most, wanted, c) => Math.max(most, Math.abs(wanted - found[c])), 0) / spread;
+  return { samePixels, off, passed: samePixels && found.length === answers.length && off <= allowed };
 }

@@ -1,5 +1,6 @@
-// The bundle's model on ONNX Runtime Web: pixels in, logits out.
+// The bundle's model on ONNX Runtime Web: pixels in, its answers out.
 
+import { asLogits } from "./answer.js";
 import * as ort from "./ort.wasm.min.mjs";
 import { normalise } from "./preprocess.js";
 
@@ -34,6 +35,12 @@ export function runner(model, pixels) {
   };
 }
 
-export async function logitsOf(model, pixels) {
+/** What the file gives. */
+export async function answersOf(model, pixels) {
   return runner(model, pixels)();
+}
+
+/** Of a model that gives probabilities, logits that have them: deploy/outputs.py is the same in Python. */
+export async function logitsOf(model, pixels) {
+  return asLogits(model.facts, await answersOf(model, pixels));
 }
