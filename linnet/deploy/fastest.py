@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import SettingError
 from .bench.bench import measure
 from .bench.contestant import Contestant, accuracy_of
-from .bench.figures import drift_note
+from .bench.figures import drift_note, spread
 from .bench.measured import Bench, columns, megabytes, ms
 from .bundle import Runtime
 from .runtime.known import WAYS, is_here, way
@@ -45,9 +47,15 @@ def rank(
     *,
     threads: int,
 ) -> Ranking:
-    """Measure runtimes that passed their proofs, whose files lie in `place`, all in turns."""
+    """Measure runtimes that passed their proofs, whose files lie in `place`, all in turns.
+
+    One that cannot be opened beside the others has its proof all the same: it comes last, and its certificate says why.
+    """
     contestants = [contestant(one, said, place) for one, said in zip(runtimes, certificates, strict=True)]
-    bench = measure(contestants, threads=threads, seconds=SECONDS, memory=False)
+    try:
+        bench = measure(contestants, threads=threads, seconds=SECONDS, memory=False)
+    except SettingError as error:  # none of them can be opened
+        bench = Bench("latency", (), (), None, "", {}, (str(error),))
     return ranked(bench, runtimes, certificates)
 
 
@@ -63,35 +71,50 @@ def contestant(runtime: Runtime, certificate: Mapping[str, Any], place: Path) ->
 
 
 def ranked(bench: Bench, runtimes: Sequence[Runtime], certificates: Sequence[Mapping[str, Any]]) -> Ranking:
-    """What a bench of these runtimes, called by their ways, means for their bundle."""
+    """What a bench of these runtimes, called by their ways, means for their bundle.
+
+    The fastest is the most exact of those that no other is surely faster than.
+    """
     ways = [way(one.runtime, one.precision) for one in runtimes]
     rows = {row.way: row for row in bench.rows}
     # An int8 whose drop is not decided may have lost more than it seems: it is no default where there is another.
     sure = {name: said.get("decided", True) for name, said in zip(ways, certificates, strict=True)}
     able = [row for row in bench.rows if sure[row.way]] or list(bench.rows)
-    ratios = {pair.slower: pair for pair in bench.pairs if pair.faster == bench.rows[0].name}
-    among = {pair.slower: pair for pair in bench.pairs if pair.faster == able[0].name}
-    # Of those that cannot be told from the fastest, the most exact.
-    level = [row.way for row in able if row is able[0] or not among[row.name].told_apart]
-    first = min(level, key=lambda name: EXACT.index(WAYS[name][1]))
-    order = sorted(range(len(ways)), key=lambda i: (ways[i] != first, rows[ways[i]].median_ms))
+    names = {row.name for row in able}
+    beaten = {pair.slower for pair in bench.pairs if pair.told_apart and pair.faster in names}
+    level = [row.way for row in able if row.name not in beaten] or [
+        row.way for row in able[:1]
+    ]  # or: they beat in a ring
+    first = min(level, key=lambda name: EXACT.index(WAYS[name][1]), default=None)
+    took = [rows[name].median_ms if name in rows else math.inf for name in ways]
+    order = sorted(range(len(ways)), key=lambda i: (ways[i] != first, took[i]))
     size = {name: said["size_bytes"] for name, said in zip(ways, certificates, strict=True)}
     memory = {
         name: said["memory"]["peak_bytes"] for name, said in zip(ways, certificates, strict=True) if "memory" in said
     }
     speed = [ways[i] for i in order]  # of equals the faster
-    default = {"latency": first, "size": min(speed, key=lambda name: size[name])}
+    default = {"size": min(speed, key=lambda name: size[name])} | ({"latency": first} if first else {})
     if len(memory) == len(ways):
         default["memory"] = min(speed, key=lambda name: memory[name])
     latency = []
     for name, said in zip(ways, certificates, strict=True):
-        row, pair = rows[name], ratios.get(name)
-        spread = {key: getattr(row, key) for key in ("p10_ms", "median_ms", "p90_ms", "p99_ms", "calls")}
+        if name not in rows:
+            latency.append({**said["latency"], "not_in_turns": why_not(bench, name)})
+            continue
+        row, pair = rows[name], bench.pair(bench.rows[0].name, rows[name].name)
+        found = {key: getattr(row, key) for key in ("p10_ms", "median_ms", "p90_ms", "p99_ms", "calls")}
         turns: dict[str, Any] = {"rounds": bench.facts["rounds"], "drift": bench.drift, "ratio": 1.0}
         if pair is not None:
-            turns |= {"ratio": round(pair.ratio, 3), "interval": [round(pair.low, 3), round(pair.high, 3)]}
-        latency.append({**said["latency"], **spread, "in_turns": turns})
+            ratio, low, high = pair.times(row.name)
+            turns |= {"ratio": round(ratio, 3), "interval": [round(low, 3), round(high, 3)]}
+        latency.append({**said["latency"], **found, "in_turns": turns})
     return Ranking(tuple(order), {what: default[what] for what in FOR if what in default}, tuple(latency))
+
+
+def why_not(bench: Bench, name: str) -> str:
+    """What a bench said of a way that it has no row of."""
+    own = [note.removeprefix(f"{name}: ") for note in bench.notes if note.startswith(f"{name}: ")]
+    return " ".join(own or bench.notes)
 
 
 def ways_table(facts: Mapping[str, Any]) -> list[str]:
@@ -117,14 +140,22 @@ def ways_table(facts: Mapping[str, Any]) -> list[str]:
     first = facts["certificates"][0]["latency"]
     notes = [drift_note(first.get("in_turns", {}).get("drift") or 1.0)]
     notes += [
+        f"{way(said['runtime'], said['precision'])} could not be measured in turns with the others, so it comes last:"
+        f" {said['latency']['not_in_turns']}"
+        for said in facts["certificates"]
+        if "not_in_turns" in said["latency"]
+    ]
+    notes += [
         f"{way(said['runtime'], said['precision'])} is faster, but its drop is not decidable with so few validation photos:"
         " name it with --runtime if that is enough for you."
         for said in facts["certificates"][1:]
-        if not said.get("decided", True) and said["latency"]["median_ms"] < first["median_ms"]
+        if not said.get("decided", True)
+        and "in_turns" in said["latency"]
+        and said["latency"]["median_ms"] < first["median_ms"]
     ]
     return ["", *lines, *filter(None, notes)]
 
 
 def times(turns: Mapping[str, Any]) -> str:
     low, high = turns.get("interval", (None, None))
-    return "1" if low is None else f"{turns['ratio']:.2f} ({low:.2f} to {high:.2f})"
+    return spread(turns["ratio"], low, high) if low is not None else "1" if turns else ""

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,41 @@ def test_a_drop_that_is_not_decided_does_not_become_the_default():
     assert alone.default["latency"] == FASTEST, "where all are unsure, the fastest of them"
 
 
+def test_one_that_could_not_be_measured_comes_last_and_is_said():
+    whole = bench(3.0, 1.5, 1.1)
+    short = replace(whole, rows=whole.rows[1:], pairs=whole.pairs[2:], notes=(f"{FASTEST}: No memory.",))
+    found = ranked(short, RUNTIMES, CERTIFICATES)
+    assert found.default == {"latency": "openvino-bf16", "memory": "onnx", "size": FASTEST}
+    assert [WAYS_HERE[i] for i in found.order] == ["openvino-bf16", "onnx", FASTEST]
+    assert found.latency[2] == {**CERTIFICATES[2]["latency"], "not_in_turns": "No memory."}
+    certificates = [replaced(CERTIFICATES[i], latency=found.latency[i]) for i in found.order]
+    lines = ways_table({"default": found.default, "certificates": certificates})
+    assert lines[-1] == f"{FASTEST} could not be measured in turns with the others, so it comes last: No memory."
+    assert lines[4].split()[:4] == [FASTEST, "99.0", "ms", "120"], "its own time, and no ratio"
+
+
+def test_where_none_can_be_measured_the_proven_ones_stay(monkeypatch):
+    def refuses(*a, **k):
+        raise SettingError("onnx: No memory.")
+
+    monkeypatch.setattr(fastest, "contestant", lambda *a: None)
+    monkeypatch.setattr(fastest, "measure", refuses)
+    found = fastest.rank(RUNTIMES, CERTIFICATES, Path(), threads=1)
+    assert found.order == (0, 1, 2)
+    assert found.default == {"memory": "onnx", "size": FASTEST}
+    assert [one["not_in_turns"] for one in found.latency][::2] == ["No memory.", "onnx: No memory."]
+
+
+def test_one_that_another_surely_beats_in_the_rounds_is_no_default():
+    """Also where it has the smaller median."""
+    swung = bench(1.12, 1.11, 1.1, told_apart=False)
+    swung = replace(swung, pairs=(Ratio("openvino-bf16", FASTEST, 1.2, 1.1, 1.3),
+                                  Ratio("openvino-bf16", "onnx", 1.2, 1.1, 1.3), swung.pairs[1]))  # fmt: skip
+    found = ranked(swung, RUNTIMES, CERTIFICATES)
+    assert found.default["latency"] == "openvino-bf16"
+    assert found.latency[1]["in_turns"]["ratio"] == round(1 / 1.2, 3)
+
+
 def test_memory_that_is_not_known_has_no_best():
     found = ranked(bench(3, 2, 1), RUNTIMES, tuple({k: v for k, v in c.items() if k != "memory"} for c in CERTIFICATES))
     assert list(found.default) == ["latency", "size"]
@@ -146,8 +182,8 @@ def test_a_way_that_cannot_work_here_is_left_out_of_all(run, tmp_path, monkeypat
     true = proven.open_model
     monkeypatch.setattr(fastest, "every_way", lambda *, int8: ("openvino-bf16", "onnx"))
     monkeypatch.setattr(fastest, "SECONDS", 0.1)
-    monkeypatch.setattr(proven, "write_files", lambda known, net, preprocess, path, *, uint8: (
-        onnx_runtime.convert(net, preprocess, path, uint8=uint8) if known.name == "onnx" else touch(path)))  # fmt: skip
+    monkeypatch.setattr(proven, "write_files", lambda known, net, preprocess, path, **how: (
+        onnx_runtime.convert(net, preprocess, path, **how) if known.name == "onnx" else touch(path)))  # fmt: skip
     monkeypatch.setattr(
         proven, "open_model", lambda runtime, *a, **k: (refuses if runtime == "openvino" else true)(runtime, *a, **k)
     )

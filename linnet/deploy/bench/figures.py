@@ -31,12 +31,22 @@ class Ratio:
     def told_apart(self) -> bool:
         return not self.low <= 1 <= self.high
 
+    def times(self, name: str) -> tuple[float, float, float]:
+        """How many times as long as the other of the two `name` takes, and the ends of the interval."""
+        if name == self.slower:
+            return self.ratio, self.low, self.high
+        return 1 / self.ratio, 1 / self.high, 1 / self.low if self.low else math.inf
+
     def __str__(self) -> str:
-        return f"{self.ratio:.2f} ({self.low:.2f} to {self.high:.2f})"
+        return spread(self.ratio, self.low, self.high)
 
     def to_json(self) -> dict[str, Any]:
         high = self.high if math.isfinite(self.high) else None
         return {**self.__dict__, "high": high, "told_apart": self.told_apart}
+
+
+def spread(ratio: float, low: float, high: float) -> str:
+    return f"{ratio:.2f} ({low:.2f} to {high:.2f})"
 
 
 def percentiles(blocks: Iterable[Block]) -> dict[str, float]:
@@ -53,15 +63,24 @@ def value(blocks: Iterable[Block]) -> float:
 def compare(first: tuple[str, Sequence[Block]], second: tuple[str, Sequence[Block]]) -> Ratio:
     """Which of two is faster, round by round: what the machine did in a round, it did to both.
 
-    The interval is that of a median by order statistics: it asks nothing of how times are distributed. Fewer than 6 rounds
+    So the faster by the rounds may have the larger median where the machine swings. Of an even number of rounds the median
+    is the geometric mean of the two in the middle, which is the same from either side. The interval is that of a median by order statistics: it asks nothing of how times are distributed. Fewer than 6 rounds
     tell nothing.
     Source: Conover 1999, Practical Nonparametric Statistics, 3.2.
     """
-    (one, a), (other, b) = sorted((first, second), key=lambda named: value(named[1]))
+    (one, a), (other, b) = sorted((first, second), key=lambda named: value(named[1]))  # for those level in the rounds
     ratios = sorted(y.value / x.value for x, y in zip(a, b, strict=True))
+    if middle(ratios) < 1:
+        one, other, ratios = other, one, sorted(1 / ratio for ratio in ratios)
     cut = edge(len(ratios))
     low, high = (ratios[cut - 1], ratios[-cut]) if cut else (0.0, math.inf)
-    return Ratio(one, other, statistics.median(ratios), low, high)
+    return Ratio(one, other, middle(ratios), low, high)
+
+
+def middle(ratios: Sequence[float]) -> float:
+    """The median of sorted ratios."""
+    n = len(ratios)
+    return math.sqrt(ratios[(n - 1) // 2] * ratios[n // 2])
 
 
 def edge(n: int, sure: float = 0.95) -> int:
@@ -76,7 +95,7 @@ def edge(n: int, sure: float = 0.95) -> int:
 
 
 def all_pairs(found: Mapping[str, Sequence[Block]]) -> tuple[Ratio, ...]:
-    """Every two of them, the fastest first."""
+    """Every two of them, in the order of their medians. Which of the two is the faster, their rounds say."""
     order = sorted(found, key=lambda name: value(found[name]))
     return tuple(compare((a, found[a]), (b, found[b])) for a, b in combinations(order, 2))
 

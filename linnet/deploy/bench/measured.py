@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from .figures import Ratio
+from .figures import Ratio, spread
 from .pareto import Point
 
 KIND, SCHEMA = "linnet bench", 1
@@ -44,7 +44,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Bench:
-    """`rows` come the fastest first, and `pairs` compare every two of them. `where` is the machine, in a line.
+    """`rows` come in the order of their medians, and `pairs` compare every two of them. `where` is the machine, in a line.
+
+    A pair goes by its rounds: where the machine swung, its faster one may be the later row.
 
     `mode`: "latency", "throughput", or "imported" for figures of another program.
     """
@@ -84,13 +86,16 @@ class Bench:
 
     def neighbours(self) -> list[Ratio]:
         """Of those that stand one behind the other."""
-        order = [row.name for row in self.rows]
-        wanted = set(pairwise(order))
-        return [pair for pair in self.pairs if (pair.faster, pair.slower) in wanted]
+        found = [self.pair(one.name, other.name) for one, other in pairwise(self.rows)]
+        return [pair for pair in found if pair]
+
+    def pair(self, one: str, other: str) -> Ratio | None:
+        """Of these two, whichever is the faster."""
+        return next((pair for pair in self.pairs if {pair.faster, pair.slower} == {one, other}), None)
 
     def against_first(self, row: Row) -> str:
-        pair = next((p for p in self.pairs if (p.faster, p.slower) == (self.rows[0].name, row.name)), None)
-        return "1" if row is self.rows[0] else str(pair) if pair else ""
+        pair = self.pair(self.rows[0].name, row.name)
+        return "1" if row is self.rows[0] else spread(*pair.times(row.name)) if pair else ""
 
     def points(self) -> list[Point]:
         """Of the rows whose accuracy is known."""

@@ -43,7 +43,7 @@ def peak_memory(
             cwd=Path(__file__).parents[3],
         )  # fmt: skip
         before, peak = map(int, child.stdout.split()[-2:])
-    except (subprocess.TimeoutExpired, ValueError):
+    except (subprocess.TimeoutExpired, OSError, ValueError):  # also where no process can be started
         return None
     return Peak(peak, before) if peak > 0 else None
 

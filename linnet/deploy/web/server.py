@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from queue import Queue
+from socketserver import TCPServer
 
 from .devices import Device, read_device
 
@@ -57,6 +58,11 @@ class PageServer(ThreadingHTTPServer):
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        """Without HTTPServer's own, which asks the network for this computer's name: that may take many seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A device that leaves in the middle of a download is no news."""

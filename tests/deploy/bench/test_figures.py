@@ -73,3 +73,23 @@ def test_a_change_of_the_machine_is_seen_and_an_outlier_is_not():
     assert drift(slower) == pytest.approx(1.2)
     assert "took 1.20 times as long" in drift_note(drift(slower))
     assert "0.83 times" in drift_note(drift({"a": blocks([1.2] * 6 + [1.0] * 6)}))
+
+
+def test_who_is_faster_the_rounds_say_not_the_medians():
+    """In most rounds `a` takes a tenth more; a machine that swings gives it the smaller median all the same."""
+    a, b = blocks([1.1, 1.1, 1.1, 2.2, 3.3, 3.3, 1.1]), blocks([1.0, 1.0, 1.3, 2.0, 3.0, 3.0, 1.3])
+    assert value(a) < value(b)
+    for one in (compare(("a", a), ("b", b)), compare(("b", b), ("a", a)), all_pairs({"a": a, "b": b})[0]):
+        assert (one.faster, one.slower) == ("b", "a")
+        assert one.ratio == pytest.approx(1.1)
+        assert one.low <= one.ratio <= one.high
+    assert one.times("a") == (one.ratio, one.low, one.high)
+    assert one.times("b") == pytest.approx((1 / one.ratio, 1 / one.high, 1 / one.low))
+
+
+def test_an_even_number_of_rounds_says_the_same_from_either_side():
+    a, b = blocks([1.0] * 6), blocks([0.9, 0.9, 0.9, 1.105, 1.105, 1.105])
+    there, back = compare(("a", a), ("b", b)), compare(("b", b), ("a", a))
+    assert there == back
+    assert there.faster == "b"
+    assert compare(("a", blocks([1] * 5)), ("b", blocks([2] * 5))).times("a") == (0.5, 0.0, math.inf)

@@ -89,3 +89,9 @@ def test_figures_as_people_read_them():
     assert [ms(value) for value in (0.1234, 9.876, 12.34, 1234.5, None)] == ["0.12", "9.88", "12.3", "1,234", ""]
     assert [megabytes(value) for value in (None, 5_400_000, 123_456_789)] == ["", "5.4 MB", "123 MB"]
     assert columns(["", "a"], [["x", "1"], ["long", "22"]]) == ["       a", "x      1", "long  22"]
+
+
+def test_a_pair_that_goes_against_the_order_of_the_medians_is_found():
+    turned = replace(BENCH, pairs=(Ratio("onnx", "openvino-bf16", 1.25, 0.96, 1.6), *PAIRS[1:]))
+    assert turned.against_first(ROW) == "0.80 (0.62 to 1.04)"
+    assert "onnx and openvino-bf16 cannot be told apart" in str(turned)

@@ -65,3 +65,11 @@ def test_the_process_is_small(model):
 
 def test_runtimes_open_as_ever(model):
     assert open_any("onnx", "fp32", [model], threads=1)(IMAGES).shape == (1, 4)
+
+
+def test_where_no_process_can_be_started_nothing_is_said(monkeypatch):
+    def refuses(*a, **k):
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "run", refuses)
+    assert peak_memory("onnx", "fp32", [b"no model"], IMAGES) is None

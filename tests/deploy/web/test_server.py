@@ -97,3 +97,14 @@ def test_an_address_that_others_can_reach_or_this_computer_alone():
     assert re.fullmatch(r"\d+(\.\d+){3}", local_address())
     with PageServer(("0.0.0.0", 0), FILES, "word", "ab" * 32) as made:
         assert made.url == f"http://{local_address()}:{made.server_port}/word/?collect"
+
+
+def test_the_network_is_not_asked_for_a_name(monkeypatch):
+    """Where its name server does not answer, that takes many seconds."""
+
+    def asked(*names):
+        raise AssertionError
+
+    monkeypatch.setattr(socket, "getfqdn", asked)
+    with PageServer(("127.0.0.1", 0), FILES, "word", "ab" * 32) as made:
+        assert (made.server_name, made.server_port) == made.server_address
