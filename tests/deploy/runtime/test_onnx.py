@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from linnet.deploy.runtime.onnx import OPSET, load_onnx, refuse_external_data, row_outputs
+from linnet.deploy.runtime.onnx import OPSET, has_vnni, load_onnx, refuse_external_data, row_outputs
 from linnet.errors import WeightsError
 from linnet.weights.model import read_model
 
@@ -222,3 +223,27 @@ def test_tensorflow_padding_survives(tmp_path):
     assert same
     assert np.abs(load_onnx(tmp_path / "model.onnx")(images.numpy()) - expected).max() < 1e-4 * expected.std()
     assert not net.training
+
+
+def test_means_over_height_and_width_are_pools(sealed):
+    """The gates' of MobileNetV3; the head's own, which flattens, stays a mean."""
+    kinds = [(node.name, node.op_type) for node in onnx.load(sealed / "model.onnx").graph.node]
+    pools = [name for name, kind in kinds if kind == "GlobalAveragePool"]
+    assert pools
+    assert all(".gate/GlobalAveragePool" in name for name in pools)
+    assert [name for name, kind in kinds if kind == "ReduceMean"] == ["head.pool/ReduceMean"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"), [("flags : avx512_vnni", True), ("flags : avx2 fma", False), (None, False)]
+)
+def test_a_processor_without_vnni_is_told_to_take_care(flags, wanted, monkeypatch):
+    def read(self, **_):
+        if flags is None:
+            raise FileNotFoundError
+        return flags
+
+    has_vnni.cache_clear()
+    monkeypatch.setattr(Path, "read_text", read)
+    assert has_vnni() is wanted
+    has_vnni.cache_clear()
