@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from linnet.deploy.int8 import quantize
 from linnet.deploy.choice import Choice
+from linnet.deploy.int8 import quantize
 from linnet.deploy.int8.calibration import Pictures
 from linnet.deploy.int8.gate import judge
 from linnet.deploy.int8.quantize import Trial, answers_of, fewest, quantised
