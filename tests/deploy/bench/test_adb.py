@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from linnet.deploy.bench.bench.adb import adb_commands, read_output
+from linnet.deploy.bench.adb import adb_commands, read_output
 from linnet.deploy.bundle import Runtime, read_bundle
 from linnet.errors import FileError, SettingError
 
