@@ -20,7 +20,7 @@ class Progress:
 
     def start(self, images: int, done: int) -> None:
         """A run over `images` training images in all, of which `done` were seen before it was resumed."""
-        self._images, self._first, self._began = max(images, 1), done, time.monotonic()
+        self._images, self._began = max(images, 1), 0.0
         if self._quiet or not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -34,14 +34,18 @@ class Progress:
         self._bar.start()
 
     def step(self, done: int, epoch: str, images_per_second: float, loss: float) -> None:
+        if not self._began:  # at the first step, since starting the loader says nothing about the time left
+            self._first, self._began = done, time.monotonic()
         text = f"epoch {epoch}  loss {loss:.3f}  {images_per_second:.0f} images/s"
         if self._bar:
             self._bar.update(self._task, completed=done, text=text)
         elif not self._quiet and time.monotonic() >= self._next:
             self._next = time.monotonic() + self.EVERY
-            took = time.monotonic() - self._began
-            left = took * (self._images - done) / max(done - self._first, 1)
-            print(f"{text}  {100 * done / self._images:.0f} %  {_clock(left)} left", file=sys.stderr, flush=True)
+            text += f"  {100 * done / self._images:.0f} %"
+            if done > self._first:
+                took = time.monotonic() - self._began
+                text += f"  {_clock(took * (self._images - done) / (done - self._first))} left"
+            print(text, file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         if self._bar:
