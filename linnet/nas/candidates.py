@@ -63,11 +63,13 @@ def sides_of(arch: Arch) -> tuple[int, ...]:
     return tuple(range(-(-SMALLEST // step) * step, most + 1, step)) or (arch.image,)
 
 
-def short_list(goals: Mapping[str, tuple[Network, int]], photos: int) -> list[str]:
+def short_list(goals: Mapping[str, tuple[Network, int]], photos: int, *, hurried: bool = False) -> list[str]:
     """Names of the networks that are worth measuring, of those that may fit at a side: the pretrained ones, then the
-    largest from scratch, which learn the most. Few photos teach a network little from scratch, so these are few then.
+    largest from scratch, which learn the most. Few photos teach a network little from scratch, so these are few then, and
+    none where time is short (`hurried`).
     """
     order = sorted(goals, key=lambda name: -goals[name][0].madds(goals[name][1]))
     tuned = [name for name in order if goals[name][0].tuned][:ALONE]
     rest = [name for name in order if not goals[name][0].tuned]
-    return tuned + rest[: BESIDE if tuned and photos <= FEW else ALONE]
+    beside = (0 if hurried else BESIDE) if tuned and photos <= FEW else ALONE
+    return tuned + rest[:beside]

@@ -16,7 +16,7 @@ from .option import FITS, Option
 
 SLACK = 1.3  # so much over the budget a prediction may be until it is not worth a measurement
 INT8 = 0.7  # of the fastest exact way's time, where int8 was not measured yet
-SMALLER = (0.85, 0.72)
+NEAR = (1.0, 0.85)  # of the side that a network is trained at: where it is best, and where it is faster for little
 LOOKS = 3  # measurements of a network in the search for its largest side
 
 
@@ -122,11 +122,10 @@ def options_of(
     return found
 
 
-def between(network: Network, options: Sequence[Option]) -> list[Option]:
+def between(network: Network, options: Sequence[Option], trained_at: int) -> list[Option]:
     """Smaller sides of a network on the ways that fit: what fits at a side fits below it, so these are not measured.
 
-    For the largest side that fits in float, and the largest in int8, one and another at SMALLER of it: a network that was
-    trained at a smaller side is often best there.
+    In float and in int8 those at NEAR of the side that it is trained at, below the largest that fits.
     """
     taken = {(one.image, one.way) for one in options}
     found = []
@@ -135,8 +134,8 @@ def between(network: Network, options: Sequence[Option]) -> list[Option]:
         if not fitting:
             continue
         top = max(fitting, key=lambda one: (one.image, -(one.measured_ms or 0)))
-        for share in SMALLER:
-            side = min(network.sides, key=lambda other: abs(other - share * top.image))
+        for share in NEAR:
+            side = min(network.sides, key=lambda other: abs(other - share * trained_at))
             if side < top.image and (side, top.way) not in taken:
                 taken.add((side, top.way))
                 ms = (top.measured_ms or 0) * network.madds(side) / network.madds(top.image)
@@ -200,7 +199,8 @@ def look_at_all(
     say(said_of(first, options))
     goals = first_goals(rest, budget, ways, predictor)
     taken = {first.name: (first, middle(first)), **goals}
-    names = [name for name in short_list(taken, photos) if name != first.name]
+    hurried = budget.minutes is not None
+    names = [name for name in short_list(taken, photos, hurried=hurried) if name != first.name]
     tuned = first.tuned or any(network.tuned for network, _ in goals.values())
     for name in names:
         network, start = goals[name]

@@ -13,7 +13,7 @@ from ..data.doctor import Diagnosis
 from ..data.source import Photos
 from ..errors import DataError, SettingError
 from ..training.recipe import Recipe
-from ..training.start import first_recipe, new_run, side, side_step
+from ..training.start import first_recipe, new_run, side_step
 from ..training.stop import TrainingStopped
 from .budget import Budget
 from .candidates import Network, networks
@@ -25,8 +25,7 @@ from .promising import between, look_at_all, nearest
 
 SHARE = 0.4  # of --minutes is for the search
 AFTER = 0.15, 40.0  # share of --minutes and seconds that are kept for evaluation, export and proof
-TRAINED = 0.85  # of a side is what a network trains at, see docs/decisions/0011-budgets.md
-LEAST = 0.6  # of a side, where time is short
+LEAST = 128  # pixels: smaller images are no way to save training time, fewer epochs are next
 SIDES = 2  # of a network are judged after a short training: the largest ones that fit
 PLACE = ".search.tmp"  # in the run's folder, while it lasts
 
@@ -69,8 +68,9 @@ def search(
         raise
     for line in ("", *front.lines(), "", f"Training: {front.why}."):
         say(line)
-    recipe = recipe_of(known[front.winner], len(photos.train), front.train_image, {**given, "epochs": front.epochs})
-    return folder, replace(recipe, eval_image=front.fitting[0].image)
+    return folder, recipe_of(
+        known[front.winner], len(photos.train), front.train_image, {**given, "epochs": front.epochs}
+    )
 
 
 def look(
@@ -149,13 +149,14 @@ def choose(
         network = trained[0].network
         why = f"{winner} is {why}"
     accuracies = {(one.network.name, image): share for one in trained for image, share in one.accuracy.items()}
-    smaller = between(network, [one for one in options if one.arch == winner])
-    seen = tuple(replace(one, accuracy=accuracies.get((one.arch, one.image))) for one in (*options, *smaller))
     left = (
         None if budget.minutes is None else began + 60 * budget.minutes * (1 - AFTER[0]) - AFTER[1] - time.monotonic()
     )
-    largest = max(one.image for one in options if one.arch == winner and one.fits)
+    mine = [one for one in options if one.arch == winner]
+    largest = max(one.image for one in mine if one.fits)
     train_image, epochs = plan(network, largest, len(photos.train), given, trained[0] if trained else None, left)
+    smaller = between(network, mine, train_image)
+    seen = tuple(replace(one, accuracy=accuracies.get((one.arch, one.image))) for one in (*options, *smaller))
     if trained and left is not None:
         needed = training_seconds(network, len(photos.train), train_image, {**given, "epochs": epochs}, trained[0])
         if needed > left:
@@ -174,14 +175,12 @@ def sides_of_fitting(options: Sequence[Option], name: str) -> list[int]:
 def plan(
     network: Network, image: int, photos: int, given: Mapping[str, Any], trained: Trained | None, left: float | None
 ) -> tuple[int, int]:
-    """Side and epochs of the whole training, for a model that is to see `image` pixels, within `left` seconds.
+    """Side and epochs of the whole training, for a model that may see `image` pixels, within `left` seconds.
 
-    A network that is trained at a smaller side than it is used at is trained faster and is no worse, since objects look
-    larger in random crops (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"): TRAINED of it, or down to
-    LEAST where time is short; then there are fewer epochs.
+    It trains at that side; where time is short at a smaller one, down to LEAST, and then in fewer epochs.
     """
     step = side_step(network.arch)
-    wanted = given.get("image") or side(TRAINED, image, step)
+    wanted = given.get("image") or image
     epochs = recipe_of(network, photos, wanted, given).epochs
     if trained is None or left is None:
         return wanted, epochs
@@ -190,8 +189,8 @@ def plan(
         settings = {**given, **({"epochs": number} if number else {})}
         return training_seconds(network, photos, at, settings, trained)
 
-    least = wanted if given.get("image") else max(32, side(LEAST, image, step))
-    smaller = range(wanted, least - 1, -step) if least < wanted else (wanted,)
+    least = wanted if given.get("image") else min(wanted, LEAST)
+    smaller = range(wanted, least - 1, -step)
     for at in smaller:
         if seconds(at, None) <= left:
             return at, epochs

@@ -36,5 +36,6 @@ def test_pretrained_ones_come_first_and_few_from_scratch_beside_them(monkeypatch
     chosen = short_list(goals, 3000)
     assert chosen[0] == "lcnet_050"
     assert len(chosen) == 1 + BESIDE
+    assert short_list(goals, 3000, hurried=True) == ["lcnet_050"]
     assert goals[chosen[1]][0].madds(128) == max(one.madds(128) for one, _ in goals.values())
     assert len(short_list(goals, 100_000)) == 1 + ALONE

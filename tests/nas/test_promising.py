@@ -104,11 +104,11 @@ def test_a_prediction_comes_from_the_networks_measured_before() -> None:
 def test_below_what_fits_all_fits() -> None:
     network, budget = lite(), Budget(1e6)
     found = options_of(network, 160, budget, ["onnx", "openvino-bf16"], Predictor(budget), device)
-    more = between(network, found)
-    assert [one.image for one in more] == [288, 240]
+    more = between(network, found, 280)
+    assert [one.image for one in more] == [272, 240]
     assert {one.way for one in more} == {"openvino-bf16"}
     assert all(one.fits and one.measured_ms is None and one.predicted_ms for one in more)
-    assert between(network, [*found, *more]) == []
+    assert between(network, [*found, *more], 280) == []
 
 
 def test_the_nearest_is_the_one_that_is_least_over() -> None:

@@ -21,7 +21,7 @@ from linnet.nas.candidates import networks
 from linnet.nas.front import FILE, read_front
 from linnet.nas.halving import Trained
 from linnet.nas.measuring import Measured
-from linnet.nas.search import look, plan
+from linnet.nas.search import LEAST, look, plan, training_seconds
 from linnet.training.start import look_at
 
 
@@ -100,10 +100,14 @@ def test_the_plan_keeps_to_the_time() -> None:
     fast = Trained(network, {192: 0.9}, 100, 112, 1000, 1.0)
     at, epochs = plan(network, 192, 1000, {}, None, None)
     assert (at, epochs) == plan(network, 192, 1000, {}, fast, 1e6)
-    assert at == pytest.approx(0.85 * 192, abs=8)
-    less, fewer = plan(network, 192, 1000, {}, fast, 60.0)
-    assert less < at
-    assert fewer < epochs
+    assert at == 192
+    needed = training_seconds(network, 1000, 192, {}, fast)
+    less, same = plan(network, 192, 1000, {}, fast, 0.7 * needed)
+    assert LEAST < less < at
+    assert same == epochs
+    least, fewer = plan(network, 192, 1000, {}, fast, 0.3 * needed)
+    assert least == LEAST
+    assert 2 < fewer < epochs
     assert plan(network, 192, 1000, {}, fast, -5.0)[1] == 2
     assert plan(network, 192, 1000, {"image": 192, "epochs": 7}, fast, -5.0) == (192, 7)
 
