@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from ...errors import SettingError
 
 if TYPE_CHECKING:
     from ...arch.spec import Arch
-    from ...cost.latency import Correction, LatencyTable, Prediction
+    from ...cost.latency import Block, Correction, LatencyTable, Prediction
 
 
 @dataclass(frozen=True)
@@ -126,19 +127,31 @@ def latency_of(
     """The rows of `arch` by a table that has all its blocks."""
     from ...cost.latency import ENOUGH
 
-    correction, rows = table.correction, list[RowLatency]()
-    layers = list(arch.layers(image))
-    for i, row in enumerate(arch.row_names):
-        own = [layer for at, layer in layers if at == i]
-        sums = table.sum(own)
-        ms = correction.factor * sums.ms + correction.per_node * sums.nodes
-        words = " + ".join(dict.fromkeys(str(layer.op) for layer in own))
-        rows.append(RowLatency(row, words, own[-1].output_shape, len(own), ms))
+    correction, layers = table.correction, list(arch.layers(image))
+    own = [[layer for at, layer in layers if at == i] for i in range(len(arch.row_names))]
+    taken, call = shares([table.sum(row) for row in own], correction, predicted.ms)
+    rows = [
+        RowLatency(name, " + ".join(dict.fromkeys(str(layer.op) for layer in row)), row[-1].output_shape, len(row), ms)
+        for name, row, ms in zip(arch.row_names, own, taken, strict=True)
+    ]
     error = median(map(abs, table.errors)) if len(table.wholes) >= ENOUGH else None
     return Latency(
-        arch.name, image, table.way, table.threads, tuple(rows), correction.per_call, predicted, measured,
-        len(table.wholes), error, place, correction,
+        arch.name, image, table.way, table.threads, tuple(rows), call, predicted, measured, len(table.wholes), error,
+        place, correction,
     )  # fmt: skip
+
+
+def shares(sums: Sequence[Block], correction: Correction, whole: float) -> tuple[list[float], float]:
+    """What each row and the call take of `whole` milliseconds, all of them together.
+
+    The correction may take more off a row, or off the call, than is there: then that is nothing, and the others are less.
+    """
+    rows = [max(0.0, correction.factor * one.ms + correction.per_node * one.nodes) for one in sums]
+    call = max(0.0, correction.per_call)
+    if not any(rows) and not call:
+        rows = [one.ms for one in sums]
+    scale = whole / ((sum(rows) + call) or 1.0)
+    return [scale * ms for ms in rows], scale * call
 
 
 def _ms(ms: float) -> Decimal:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from linnet.arch.names import find
-from linnet.cost.latency import ENOUGH, Block, LatencyTable, Whole, block_key
+from linnet.cost.latency import ENOUGH, Block, Correction, LatencyTable, Whole, block_key
 from linnet.deploy.latency import blocks
-from linnet.deploy.latency.latency import latency
+from linnet.deploy.latency.latency import latency, shares
 from linnet.errors import SettingError
 
 
@@ -41,6 +41,20 @@ def test_the_rows_of_the_table_and_the_call_add_up() -> None:
     plain = json.loads(json.dumps(found.to_json()))
     assert plain["predicted"]["ms"] == pytest.approx(found.predicted.ms, abs=0.001)
     assert len(plain["rows"]) == len(found.rows)
+
+
+@pytest.mark.parametrize(
+    "correction",
+    [Correction(1.0, -0.02, 0.05), Correction(1.0, 0.0, -0.4), Correction(0.9, -0.02, -0.4), Correction(1, -9, -9)],
+)
+def test_no_row_and_no_call_takes_less_than_nothing(correction: Correction) -> None:
+    sums = [Block(0.01, 3), Block(1.0, 5), Block(0.0, 0), Block(0.5, 2)]
+    whole = correction.whole(sum(one.ms for one in sums), sum(one.nodes for one in sums))
+    rows, call = shares(sums, correction, whole)
+    assert min(*rows, call) >= 0
+    assert sum(rows) + call == pytest.approx(whole)
+    assert rows[1] == max(rows) > 0
+    assert rows[2] == 0
 
 
 def test_measuring_shows_both_and_the_table_learns(table: LatencyTable) -> None:
