@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,30 @@ def _refusals_explained(path: Path) -> Generator[None]:
         reason = "Not a directory" if isinstance(error, FileExistsError) else error.strerror or error
         remedy = "Free some space and try again." if full else "Give another place, or make this one writable."
         raise FileError(f"{path}: cannot be written ({reason}). {remedy}") from error
+
+
+@contextmanager
+def locked(path: str | Path) -> Generator[None]:
+    """Have `path` to ourselves while the block lasts: who else asks for it, another process say, waits.
+
+    For a file that is read, changed and written again. The lock is a file beside it that stays; where the system has no
+    such locks (Windows), or the place has none (some network drives), the block runs without.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    place = Path(path).with_name(f".{Path(path).name}.lock")
+    with _refusals_explained(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # which gives it free
 
 
 def sync_folder(folder: Path) -> None:

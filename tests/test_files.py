@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from linnet.errors import FileError
-from linnet.files import cache_folder, free_file, fresh_folder, sha256_file, write_json, write_text, written_whole
+from linnet.files import (
+    cache_folder,
+    free_file,
+    fresh_folder,
+    locked,
+    sha256_file,
+    write_json,
+    write_text,
+    written_whole,
+)
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -29,6 +41,40 @@ def test_a_block_that_ends_well_replaces_the_file(tmp_path: Path) -> None:
     write_text(path, "old")
     write_text(path, "new é")
     assert path.read_text(encoding="utf-8") == "new é"
+
+
+def test_a_locked_file_is_had_by_one_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="Windows has no such locks")
+    path = tmp_path / "deep" / "count.txt"
+
+    def add() -> None:
+        for _ in range(20):
+            with locked(path):
+                count = int(path.read_text()) if path.exists() else 0
+                time.sleep(0.001)
+                write_text(path, str(count + 1))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert path.read_text() == "80"
+
+
+def test_a_lock_is_free_again_when_its_block_fails_and_absent_where_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> None:
+        with locked(tmp_path / "a"):
+            raise RuntimeError("no")
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            failing()
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with locked(tmp_path / "b"), locked(tmp_path / "b"):
+        assert not list(tmp_path.glob("*b*"))
 
 
 def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:

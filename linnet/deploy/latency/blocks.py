@@ -20,7 +20,7 @@ from ...cores import available_cores
 from ...cost.latency import ENOUGH, Block, LatencyTable, Prediction, Whole, block_key
 from ...errors import SettingError, WeightsError
 from ...evaluation.progress import shown_progress
-from ...files import cache_folder, write_json
+from ...files import cache_folder, locked, write_json
 from ..runtime.known import find_way, is_here, not_here
 from .pace import Pace, open_onnx, pace_of
 
@@ -164,7 +164,8 @@ def read_table(place: Path) -> LatencyTable | None:
 
 def keep(table: LatencyTable, place: Path) -> None:
     """Write the table; what another process has measured in the meantime stays."""
-    whole = read_table(place) or table
-    for one in table.wholes:
-        whole = whole.with_whole(one)
-    write_json(place, whole.with_blocks(table.blocks).to_json())
+    with locked(place):
+        whole = read_table(place) or table
+        for one in table.wholes:
+            whole = whole.with_whole(one)
+        write_json(place, whole.with_blocks(table.blocks).to_json())

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from linnet.arch.names import find
 from linnet.arch.spec import Arch, Dropout, Layer
-from linnet.cost.latency import Block, block_key
+from linnet.cost.latency import Block, LatencyTable, block_key
 from linnet.deploy.latency import blocks
 from linnet.deploy.latency.pace import Pace, pace_of
 from linnet.errors import SettingError
@@ -84,6 +86,29 @@ def test_what_another_process_has_timed_meanwhile_stays(clock: Clock) -> None:
     found = blocks.read_table(place)
     assert found is not None
     assert {"ours", "theirs"} <= set(found.blocks)
+
+
+def test_two_that_write_at_once_lose_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl", reason="Windows has no such locks")
+    place, read = blocks.table_file("onnx", 2), blocks.read_table
+
+    def slowly(place: Path) -> LatencyTable | None:
+        found = read(place)
+        time.sleep(0.1)  # long enough for the others to read the same
+        return found
+
+    monkeypatch.setattr(blocks, "read_table", slowly)
+    table = LatencyTable("onnx", 2, {})
+    threads = [
+        Thread(target=blocks.keep, args=(table.with_blocks({name: Block(1.0, 1)}), place)) for name in ("a", "b", "c")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    found = read(place)
+    assert found is not None
+    assert set(found.blocks) == {"a", "b", "c"}
 
 
 def test_a_damaged_table_is_made_again(clock: Clock) -> None:
