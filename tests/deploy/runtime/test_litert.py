@@ -1,31 +1,14 @@
-import subprocess
+"""LiteRT's own; what it has in common with ExecuTorch is in test_one_image.py."""
+
 import sys
 
 import numpy as np
 import pytest
-import torch
 
 from linnet.deploy.runtime.known import RUNTIMES, is_here
 from linnet.deploy.runtime.litert import convert, load_litert
-from linnet.errors import SettingError, WeightsError
+from linnet.errors import SettingError
 from linnet.weights.model import read_model
-
-here = pytest.mark.skipif(
-    not (is_here("ai_edge_litert") and is_here("litert_torch")),
-    reason='LiteRT is not installed: pip install "linnet-vision[litert]"',
-)
-
-
-@pytest.fixture(scope="module")
-def model(run):
-    return read_model(run)
-
-
-@pytest.fixture(scope="module")
-def file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("litert") / "model.tflite"
-    convert(model.net(), model.preprocess, path)
-    return path.read_bytes()
 
 
 def test_what_is_known_of_it(monkeypatch):
@@ -39,58 +22,15 @@ def test_what_is_known_of_it(monkeypatch):
         load_litert(b"")
 
 
-@here
-@pytest.mark.parametrize("batch", [1, 3])
-def test_logits_equal_pytorch_for_any_batch(model, file, batch):
-    """One image at a time inside; the function takes any number of them."""
-    x = torch.randn(batch, 3, 64, 64, generator=torch.Generator().manual_seed(batch))
-    logits = load_litert(file, threads=1)(x.numpy())
-    assert logits.dtype == np.float32
-    with torch.no_grad():
-        assert np.allclose(logits, model.net()(x).numpy(), atol=1e-4, rtol=1e-4)
-
-
-@here
-def test_the_file_takes_channels_last(file):
+@pytest.mark.skipif(
+    not (is_here("ai_edge_litert") and is_here("litert_torch")),
+    reason='LiteRT is not installed: pip install "linnet-vision[litert]"',
+)
+def test_the_file_takes_channels_last(run, tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
-    (images,) = Interpreter(model_content=file).get_input_details()
+    model, path = read_model(run), tmp_path / "model.tflite"
+    convert(model.net(), model.preprocess, path)
+    (images,) = Interpreter(model_content=path.read_bytes()).get_input_details()
     assert images["shape"].tolist() == [1, 64, 64, 3]
     assert images["dtype"] == np.float32
-
-
-@here
-def test_pixels_go_in_with_the_normalisation_inside(model, tmp_path):
-    convert(model.net(), model.preprocess, tmp_path / "model.tflite", uint8=True)
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
-    with torch.no_grad():
-        wanted = model.net()(torch.from_numpy(model.preprocess.normalise(pixels))).numpy()
-    run = load_litert((tmp_path / "model.tflite").read_bytes(), threads=1)
-    assert np.allclose(run(pixels), wanted, atol=1e-4, rtol=1e-4)
-
-
-@here
-@pytest.mark.parametrize("harm", ["empty", "garbage", "half"])
-def test_damaged_files_give_one_line(file, harm):
-    data = {"empty": b"", "garbage": b"garbage", "half": file[: len(file) // 2]}[harm]
-    with pytest.raises(WeightsError, match="ai-edge-litert does not take the model") as caught:
-        load_litert(data)
-    assert "\n" not in str(caught.value)
-
-
-@here
-def test_nothing_of_this_machine_is_in_the_file(file, tmp_path_factory):
-    for secret in (str(tmp_path_factory.getbasetemp()), "site-packages", "linnet/deploy"):
-        assert secret.encode() not in file
-
-
-@here
-def test_nothing_is_written_to_the_screen(file, tmp_path):
-    """In a process of its own: what a library says, it says once."""
-    (tmp_path / "model.tflite").write_bytes(file)
-    code = (
-        "import sys, numpy as np; from linnet.deploy.runtime.litert import load_litert\n"
-        "load_litert(open(sys.argv[1], 'rb').read())(np.zeros((1, 3, 64, 64), np.float32))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "model.tflite"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
