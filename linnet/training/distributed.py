@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..errors import DataError, LinnetError, SettingError, others_answer
-from .launch import end_with_parent
+from .launch import end_with_launcher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -265,7 +265,7 @@ def joined() -> Iterator[Place]:
         raise SettingError(
             f"WORLD_SIZE is {world}, but {missing[0]} is not set. Start several processes with torchrun or --processes."
         )
-    end_with_parent()
+    end_with_launcher()
     import torch
     import torch.distributed as dist
 

@@ -136,7 +136,7 @@ def wait(children: Sequence[subprocess.Popen[str]]) -> tuple[int, int] | None:
         time.sleep(0.02)
 
 
-def end_with_parent() -> None:
+def end_with_launcher() -> None:
     """Let the system end this process when the one that launched it is gone, however that came about (Linux)."""
     if PARENT in os.environ and sys.platform.startswith("linux"):
         import ctypes
