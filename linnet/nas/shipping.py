@@ -24,7 +24,7 @@ from .halving import judged
 from .option import Option
 
 MOST = 8  # tries
-
+PROOFS = 2  # that a way may fail: what int8 loses hangs on the weights, hardly on the side, and a proof takes minutes
 
 Export = Callable[[int, str], Bundle]  # (side, way): a bundle with that alone; ProofError where it does not pass
 Again = Callable[[Bundle, str, Budget], Tried]
@@ -139,11 +139,10 @@ def order(front: Front, accuracy: Mapping[int, float]) -> list[Option]:
 
 
 def hopeless(option: Option, tried: Sequence[Tried], front: Front) -> bool:
-    """Whether a way that was too slow at a side would only be tried again at the same or a larger one."""
-    limit = front.budget.latency_ms
-    return limit is not None and any(
-        one.way == option.way and one.image <= option.image and (one.again_ms or 0) > limit for one in tried
-    )
+    """Whether its way was too slow at this side or a smaller one, or has failed PROOFS proofs, at whichever sides."""
+    limit, own = front.budget.latency_ms, [one for one in tried if one.way == option.way]
+    slow = limit is not None and any(one.image <= option.image and (one.again_ms or 0) > limit for one in own)
+    return slow or sum(one.again_ms is None for one in own) >= PROOFS
 
 
 def measure_again(bundle: Bundle, way: str, budget: Budget) -> Tried:

@@ -107,3 +107,13 @@ def test_a_way_that_was_too_slow_is_not_tried_larger() -> None:
     assert hopeless(OPTIONS[0], tried, FRONT)
     assert not hopeless(OPTIONS[1], tried, FRONT)
     assert not hopeless(OPTIONS[0], tried, replace(FRONT, budget=Budget(size_mb=1)))
+
+
+def test_a_way_that_fails_its_proof_twice_is_not_proven_at_every_side(tmp_path: Path) -> None:
+    """A proof of int8 takes minutes; what it loses hardly depends on the side."""
+    sides = (224, 208, 192, 176, 160)
+    front = replace(FRONT, options=(*(Option("a", side, "onnx-int8", 8, 2.0, 3.0) for side in sides), OPTIONS[2]))
+    device = Device(tmp_path, {}, failing=("onnx-int8",))
+    found = ship(front, {side: side / 1000 for side in (*sides, 128)}, device.export, device.again, lambda text: None)
+    assert device.made == [(224, "onnx-int8"), (208, "onnx-int8"), (128, "onnx")]
+    assert found.front.tried[-1].way == "onnx"
