@@ -145,13 +145,14 @@ def export_model(
     `calibration` and `max_drop` are for int8: training photos to calibrate on, and points of accuracy that may be lost on
     the validation photos. A runtime that does not answer as the network does, or whose int8 loses more, is left out, and
     why stands in bundle.json as "failed". Where `to` is ("auto",), the runtimes come in the order of fastest.Ranking, and
-    bundle.json says under "default" which is the best for what.
+    bundle.json says under "default" which is the best for what; int8 is then left out too where there are no photos to
+    choose it by.
     Raises: ProofError when none is left, SettingError when `folder` is taken or a runtime is not installed.
     """
     from dataclasses import replace
 
     from ..cores import available_cores
-    from ..errors import SettingError, did_you_mean
+    from ..errors import DataError, SettingError, did_you_mean
     from ..evaluation.several import check_form
     from ..files import write_text
     from ..weights.model import write_model
@@ -178,11 +179,19 @@ def export_model(
     check_form(model, photos)
     threads = threads or available_cores()
     split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
-    choice = None
-    if any(find_way(name)[1] == "int8" for name in to):
-        choice = read_choice(
-            model, photos, calibration=calibration, most=most, max_drop=max_drop, workers=workers, trained_on=trained_on
-        )
+    choice, left_out = None, tuple[str, ...]()
+    if int8 := [name for name in to if find_way(name)[1] == "int8"]:
+        try:
+            choice = read_choice(
+                model, photos, calibration=calibration, most=most, max_drop=max_drop, workers=workers,
+                trained_on=trained_on,
+            )  # fmt: skip
+        except DataError as error:
+            if not auto:
+                raise
+            to = [name for name in to if name not in int8]
+            why = str(error).removeprefix(f"{photos.root}: ")  # a place that is nobody else's business
+            left_out = (f"{', '.join(int8)}: {why}",)
     net = model.net()
     facts = without_places(model.facts)
     with new_bundle(folder) as place:
@@ -224,7 +233,7 @@ def export_model(
                 "runtimes": [runtime.to_json() for runtime in proven.runtimes],
                 **default,
                 "certificates": [proof.certificate for proof in proven.proofs],
-                **({"failed": list(proven.failures)} if proven.failures else {}),
+                **({"failed": [*left_out, *proven.failures]} if left_out or proven.failures else {}),
                 "images": {"split": split, "names": list(first.names)},
                 "licence": facts.get("licence"),
                 "facts": facts,

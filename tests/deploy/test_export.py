@@ -161,6 +161,24 @@ def test_int8_without_validation_photos_writes_nothing(sure_run, photos, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_auto_without_photos_to_choose_int8_by_makes_the_rest_and_says_so(run, photos, tmp_path, monkeypatch):
+    """Validation photos that were trained on: asked for by name int8 is refused, of auto it is left out."""
+    from linnet.deploy import fastest
+    from linnet.deploy.export import export_model
+
+    found = find_photos(photos)
+    learnt = frozenset(photo.digest for photo in found.validation)
+    settings = {"name": "x", "workers": 0, "trained_on": learnt, "threads": 1}
+    with pytest.raises(DataError, match="all validation photos were trained on"):
+        export_model(read_model(run), found, tmp_path / "x.linnet", to=("onnx-int8",), **settings)
+    monkeypatch.setattr(fastest, "every_way", lambda int8: ("onnx", "onnx-int8") if int8 else ("onnx",))
+    monkeypatch.setattr(fastest, "SECONDS", 0.1)
+    bundle = export_model(read_model(run), found, tmp_path / "x.linnet", to=("auto",), **settings)
+    assert [one.precision for one in bundle.runtimes] == ["fp32"]
+    (said,) = bundle.facts["failed"]
+    assert said.startswith("onnx-int8: all validation photos were trained on")
+
+
 def test_proof_photos(photos):
     found = find_photos(photos)
     split, chosen = proof_photos(found, "test", found.classes, 1000, frozenset())
