@@ -53,6 +53,8 @@ def bench(
         import_: Measure nothing; read what these commands wrote.
         phone: Measure a bundle on phones instead, in their browsers, as `linnet phone` does.
     """
+    from dataclasses import replace
+
     from ...errors import SettingError
     from ...files import write_json, write_text
     from ..bundle import read_bundle
@@ -92,10 +94,14 @@ def bench(
         found = measure(
             field.contestants, batch=batch, threads=threads, seconds=seconds, throughput=throughput, notes=field.notes
         )
+    points = found.points() if plot else []
+    if plot and not points:  # those with an accuracy could not be measured
+        nothing = f"{plot} is not drawn: nothing that was measured has an accuracy."
+        found = replace(found, notes=(*found.notes, nothing))
     if out:
         write_json(out, found.to_json())
-    if plot:
-        write_text(plot, pareto_svg(found.points(), found.where))
+    if plot and points:
+        write_text(plot, pareto_svg(points, found.where))
     return found
 
 

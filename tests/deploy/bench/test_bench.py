@@ -8,7 +8,7 @@ import pytest
 from linnet.cli import main
 from linnet.deploy.bench import peak
 from linnet.deploy.bench.bench import bench, measure, on_cores, short_names, stream_counts
-from linnet.deploy.bench.contestant import Contestant, line_up
+from linnet.deploy.bench.contestant import Contestant, Field, line_up
 from linnet.deploy.bench.peak import Peak
 from linnet.errors import SettingError, WeightsError
 
@@ -78,6 +78,19 @@ def test_who_cannot_be_loaded_is_left_out(sealed):
     assert "ONNX" in note
     with pytest.raises(SettingError, match="broken: "):
         measure([bad], seconds=0.1)
+
+
+def test_where_there_is_nothing_to_draw_a_note_says_so(sealed, tmp_path, monkeypatch):
+    """The bundle cannot be loaded; a network by name has no accuracy."""
+    (good,) = line_up([str(sealed)], [], []).contestants
+    field = Field((replace(good, accuracy=None), replace(good, way="broken", files=(b"no model",))), ())
+    assert field.contestants[1].accuracy is not None
+    monkeypatch.setattr("linnet.deploy.bench.contestant.line_up", lambda *given: field)
+    plot = tmp_path / "a.svg"
+    found = bench((str(sealed),), seconds=0.1, threads=1, plot=plot, out=tmp_path / "a.json")
+    assert not plot.exists()
+    assert found.notes[-1] == f"{plot} is not drawn: nothing that was measured has an accuracy."
+    assert json.loads((tmp_path / "a.json").read_text())["notes"] == list(found.notes)
 
 
 def test_names_say_what_differs():
