@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from .timing import Block, Turn
 
 
+SECONDS = 10.0  # where nothing else is said
+INSTEAD = {  # of measuring here: how it is called, and the flags that it takes
+    "adb": ("linnet bench BUNDLE --adb", ("threads",)),
+    "import": ("linnet bench --import FILE", ("out",)),
+    "phone": ("linnet bench BUNDLE --phone", ("out",)),
+}
+
+
 def bench(
     models: tuple[str, ...] = (),
     *,
@@ -28,7 +36,7 @@ def bench(
     batch: int = 1,
     threads: int = 0,
     cores: tuple[int, ...] = (),
-    seconds: float = 10.0,
+    seconds: float = SECONDS,
     throughput: bool = False,
     out: Path | None = None,
     plot: Path | None = None,
@@ -72,17 +80,18 @@ def bench(
     for path in (out, plot):
         if path is not None and os.path.lexists(path):
             raise SettingError(f"{path}: is there already, and nothing is overwritten. Give another name.")
+    instead = [name for name, value in {"adb": adb, "import": import_, "phone": phone}.items() if value]
+    if instead:
+        flags = {
+            "runtime": runtime, "image": image, "batch": batch > 1, "threads": threads, "cores": cores,
+            "seconds": seconds != SECONDS, "throughput": throughput, "out": out, "plot": plot,
+        }  # fmt: skip
+        demand_alone(instead, [name for name, value in flags.items() if value], given)
     if adb:
-        if len(given) != 1 or import_:
-            raise SettingError("--adb is for one bundle: linnet bench BUNDLE --adb")
         return adb_commands(read_bundle(bundle_in(Path(given[0]))), threads=threads)
     if phone:
-        if len(given) != 1 or import_ or plot:
-            raise SettingError("--phone is for one bundle, with --out perhaps: linnet bench BUNDLE --phone")
         return measure_phones(Path(given[0]), out=out)
     if import_:
-        if given or plot:
-            raise SettingError("--import reads what a phone has measured: give that file alone, with --out perhaps.")
         found = read_output(import_)
         if out:
             write_json(out, found.to_json())
@@ -103,6 +112,19 @@ def bench(
     if plot and points:
         write_text(plot, pareto_svg(points, found.where))
     return found
+
+
+def demand_alone(instead: Sequence[str], flags: Sequence[str], models: Sequence[str]) -> None:
+    """Raises: SettingError where what is done `instead` of measuring here does not go with these flags and models."""
+    from ...errors import SettingError
+
+    first, *others = instead
+    usage, own = INSTEAD[first]
+    if wrong := next((name for name in (*others, *flags) if name not in own), ""):
+        takes = " and ".join(f"--{name}" for name in own)
+        raise SettingError(f"--{wrong} has no meaning with --{first}, which takes {takes} alone. Leave one of them out.")
+    if len(models) != (0 if first == "import" else 1):
+        raise SettingError(f"--{first} is for one {'file' if first == 'import' else 'bundle'}: {usage}")
 
 
 def measure(

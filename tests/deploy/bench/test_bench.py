@@ -111,12 +111,35 @@ def test_a_phones_figures_are_read_back(sealed, tmp_path, capsys):
     main(["bench", "--import", str(heard), "--out", str(tmp_path / "phone.json")])
     assert "photos litert" in capsys.readouterr().out
     assert json.loads((tmp_path / "phone.json").read_text())["rows"][0]["median_ms"] == 2.5005
-    with pytest.raises(SettingError, match="give that file alone"):
+    with pytest.raises(SettingError, match="--import is for one file: linnet bench --import FILE"):
         bench((str(sealed),), import_=heard)
-    with pytest.raises(SettingError, match="is for one bundle"):
+    with pytest.raises(SettingError, match="--adb is for one bundle: linnet bench BUNDLE --adb"):
         bench((), adb=True)
     with pytest.raises(SettingError, match="--to litert executorch"):
         bench((str(sealed),), adb=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong", "takes"),
+    [
+        ({"phone": True, "threads": 2}, "threads", "--phone, which takes --out alone"),
+        ({"phone": True, "runtime": ("onnx",)}, "runtime", "--phone"),
+        ({"phone": True, "plot": "a.svg"}, "plot", "--phone"),
+        ({"import_": "phone.txt", "seconds": 3.0}, "seconds", "--import, which takes --out alone"),
+        ({"import_": "phone.txt", "phone": True}, "phone", "--import"),
+        ({"adb": True, "out": "a.json"}, "out", "--adb, which takes --threads alone"),
+        ({"adb": True, "threads": 2, "batch": 4}, "batch", "--adb"),
+        ({"adb": True, "throughput": True}, "throughput", "--adb"),
+        ({"adb": True, "image": (96,)}, "image", "--adb"),
+        ({"adb": True, "cores": (0,)}, "cores", "--adb"),
+    ],
+)
+def test_flags_that_would_be_ignored_are_refused(sealed, tmp_path, monkeypatch, asked, wrong, takes):
+    monkeypatch.chdir(tmp_path)
+    models = () if "import_" in asked else (str(sealed),)
+    with pytest.raises(SettingError, match=f"--{wrong} has no meaning with {takes}"):
+        bench(models, **asked)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux keeps a process to cores")
