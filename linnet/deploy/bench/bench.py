@@ -122,7 +122,9 @@ def demand_alone(instead: Sequence[str], flags: Sequence[str], models: Sequence[
     usage, own = INSTEAD[first]
     if wrong := next((name for name in (*others, *flags) if name not in own), ""):
         takes = " and ".join(f"--{name}" for name in own)
-        raise SettingError(f"--{wrong} has no meaning with --{first}, which takes {takes} alone. Leave one of them out.")
+        raise SettingError(
+            f"--{wrong} has no meaning with --{first}, which takes {takes} alone. Leave one of them out."
+        )
     if len(models) != (0 if first == "import" else 1):
         raise SettingError(f"--{first} is for one {'file' if first == 'import' else 'bundle'}: {usage}")
 
