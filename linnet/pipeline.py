@@ -286,6 +286,7 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
     from .nas.front import read_front
     from .nas.shipping import shipped
     from .training.recipe import Recipe
+    from .training.stop import TrainingStopped
     from .weights.model import read_model
 
     workers = Recipe.load(folder / "recipe.json").workers
@@ -314,6 +315,11 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
         found = evaluate_model(model, photos, name=str(folder), split=split, workers=workers)
         write_json(folder / "predictions.json", found.to_json())
         bundle = bundle or export_model(model, photos, place, **settings)
+    except KeyboardInterrupt:
+        raise TrainingStopped(
+            "Stopped after the training, which is kept; not all of the rest, evaluation and bundle, is made."
+            f" Go on with: linnet fit --resume {folder}"
+        ) from None
     finally:
         page = report(folder)  # without a proof too: it says what was learnt
     return Fitted(

@@ -12,6 +12,7 @@ from linnet.data.sample import sample_photos
 from linnet.errors import LinnetError, SettingError
 from linnet.evaluation.several import SeveralEvaluation
 from linnet.pipeline import DEFAULT, WITHOUT_WEIGHTS, Fitted, choose_arch
+from linnet.training.stop import TrainingStopped
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,17 @@ def test_what_it_says_is_what_it_found(fitted: Fitted) -> None:
     assert f"{100 * fitted.metrics['top1']:.1f} % of 30 test photos" in text
     assert str(fitted.bundle) in text
     assert json.loads(json.dumps(fitted.to_json()))["split"] == "test"
+
+
+def test_ctrl_c_after_the_training_says_how_to_go_on(fitted: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_given: object, **_settings: object) -> None:
+        raise KeyboardInterrupt
+
+    before = sorted(fitted.run.glob("*.linnet"))
+    monkeypatch.setattr("linnet.deploy.export.export_model", pressed)
+    with pytest.raises(TrainingStopped, match=f"after the training.*Go on with: linnet fit --resume {fitted.run}"):
+        fit(resume=fitted.run)
+    assert sorted(fitted.run.glob("*.linnet")) == before
 
 
 def test_a_finished_run_is_finished_again_without_training(fitted: Fitted) -> None:
