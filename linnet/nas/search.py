@@ -99,9 +99,10 @@ def look(
             say(line)
         near = nearest(options, budget)
         said = "None could be measured." if near is None else f"The nearest is {near.name}: {near.verdict}."
+        other = ", or more --threads, or a smaller --image" if budget.latency_ms is not None else ""
         raise SettingError(
-            f"Nothing that Linnet tried fits {budget}. {said} Allow as much, or"
-            f" {'another --runtime' if budget.runtime != 'auto' else 'more --threads, or a smaller --image'}."
+            f"Nothing that Linnet tried fits {budget}. {said} Allow as much"
+            f"{', or another --runtime' if budget.runtime != 'auto' else other}."
         )
     return {one.name: one for one in found}, options
 

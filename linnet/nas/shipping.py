@@ -118,7 +118,7 @@ class Unshipped(ProofError):
         said = (
             f" The nearest is {near.image} px on {near.way}: {near.again_ms:.2f} ms, {(near.size_bytes or 0) / 1e6:.1f} MB."
             if near is not None
-            else "".join(f" {one.way} at {one.image} px: {one.reason}." for one in front.tried[:1])
+            else "".join(f" {one.way} at {one.image} px: {one.reason.rstrip('.')}." for one in front.tried[:1])
         )
         super().__init__(
             f"{front.winner} is trained, but nothing of it stays within {front.budget} when measured again in a new"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_networks_that_are_far_too_slow_are_not_measured() -> None:
 def test_a_prediction_comes_from_the_networks_measured_before() -> None:
     predictor, network = Predictor(Budget(1.0)), lite()
     assert predictor.ms(network, 128, "onnx") is None
-    predictor.learn(network, 160, "onnx", NS["onnx"] * network.madds(160))
+    predictor.learn(network, 160, "onnx", device(network.arch, 160, ["onnx"], 1, False)["onnx"])
     assert predictor.ms(network, 128, "onnx") == pytest.approx(NS["onnx"] * network.madds(128))
     assert first_goals([network], Budget(1e-3), ["onnx"], predictor) == {}
     assert first_goals([network], Budget(1e3), ["onnx"], predictor)[network.name][1] == network.sides[-1]
@@ -119,3 +120,47 @@ def test_the_nearest_is_the_one_that_is_least_over() -> None:
     assert near.measured_ms == min(one.measured_ms or 0 for one in found)
     assert nearest([], budget) is None
     assert largest_side(network, budget, 96, 1.0) is None
+
+
+MEMORY = {"onnx": 60, "openvino-bf16": 100}  # MB of a process before it loads anything
+
+
+def heavy(arch: Arch, image: int, ways: Sequence[str], threads: int, memory: bool) -> dict[str, Measured]:
+    """Memory as it was measured on ONNX Runtime and OpenVINO: most hangs on the runtime and the files, little on the side."""
+    return {
+        way: Measured(one.latency_ms, one.size_bytes, round(1e6 * MEMORY[way] + 3.2 * one.size_bytes + 100 * image**2))
+        for way, one in device(arch, image, ways, threads, memory).items()
+    }
+
+
+def test_the_runtime_that_takes_less_memory_is_climbed_on_though_it_is_slower() -> None:
+    network = lite()
+    found = options_of(network, network.sides[-1], Budget(memory_mb=110), list(MEMORY), Predictor(Budget()), heavy)
+    fits = [one for one in found if one.fits]
+    assert {one.way for one in fits} == {"onnx"}
+    assert network.sides[0] < max(one.image for one in fits) < network.sides[-1]
+    assert len({one.image for one in found}) == promising.LOOKS
+
+
+def test_memory_alone_begins_with_networks_that_may_fit_and_does_not_end_before_one_does() -> None:
+    """Not with the largest of all, of which none fits; and not with nothing, because the first one is pretrained."""
+    asked = list[str]()
+
+    def noted(arch: Arch, image: int, ways: Sequence[str], threads: int, memory: bool) -> dict[str, Measured]:
+        asked.append(arch.name)
+        return heavy(arch, image, ways, threads, memory)
+
+    candidates = [replace(one, tuned=one.name == "tf_efficientnet_lite0") for one in networks(10, scratch=True)]
+    for budget in (Budget(memory_mb=75), Budget(memory_mb=75, minutes=3.0), Budget(memory_mb=69.5)):
+        asked.clear()
+        found = look_at_all(candidates, 300, budget, list(MEMORY), noted, lambda text: None)
+        assert any(one.fits for one in found), budget
+        assert not {"resnet50", "convnext_tiny", "efficientnetv2_b0"} & set(asked)
+    asked.clear()
+    budget = Budget(memory_mb=30)
+    found = look_at_all(candidates, 300, budget, list(MEMORY), noted, lambda text: None)
+    assert not any(one.fits for one in found)
+    assert len(set(asked)) == 2, "the first, and the smallest, which says that nothing fits and what the nearest is"
+    near = nearest(found, budget)
+    assert near is not None
+    assert near.memory_bytes == min(one.memory_bytes or 0 for one in found)
