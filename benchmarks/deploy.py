@@ -1,7 +1,7 @@
 """Networks on every runtime and precision that is installed, beside PyTorch eager and compiled, ours and timm's, all in turns.
 
     python benchmarks/deploy.py                # six networks, batch 1 and 32, two threads: about 12 minutes on 2 cores
-    python benchmarks/deploy.py --quick        # two networks, batch 1, without torch.compile: about a minute
+    python benchmarks/deploy.py --quick        # two networks, batch 1, without torch.compile and AOTInductor: about a minute
     python benchmarks/deploy.py --networks mobilenetv2_100 --batches 1 --seconds 10
 
 Weights are drawn (linnet/deploy/eager.py): time does not depend on what they say. int8 is calibrated on noise, for the same
@@ -71,6 +71,7 @@ def contestants(
     arch = find(name)
     if name not in exported:
         here = [way for way in every_way(int8=True) if way in ways]
+        here += [way for way in ways if way == "aotinductor"]  # where there is no compiler it is a note
         exported[name] = of_network(arch, here, notes) if here else []
         net = untrained(arch)
         theirs = timm.create_model(name).eval()
@@ -93,7 +94,8 @@ def main() -> None:
     options = parser.parse_args()
     networks = tuple(options.networks or (QUICK if options.quick else NETWORKS))
     batches = tuple(options.batches or ((1,) if options.quick else (1, 32)))
-    ways = tuple(way for way in options.ways if not (options.quick and way.endswith("compiled")))
+    slow = ("pytorch-compiled", "aotinductor")
+    ways = tuple(way for way in options.ways if not (options.quick and way in slow))
     torch._inductor.config.freezing = True
     facts, began = about() | {"threads": options.threads, "seconds": options.seconds}, time.monotonic()
     found: list[dict[str, Any]] = []

@@ -32,12 +32,12 @@ on {agreement:.2f} %; one photo takes {median:.1f} ms (median; 90 % under {p90:.
 With Python 3.10 or newer:
 
     pip install numpy pillow {package}
-    python predict.py photo.jpg more-photos/ --top 3
+    python predict.py photo.jpg more-photos/ --top 3{flag}
 
-In Python: `from predict import Classifier; Classifier("FOLDER").predict("photo.jpg")`. With Linnet installed:
-`linnet predict FOLDER photo.jpg`, and `linnet.read_model("FOLDER")` for the PyTorch weights. In any other program:
+In Python: `from predict import Classifier; Classifier("FOLDER"{named}).predict("photo.jpg")`. With Linnet installed:
+`linnet predict FOLDER photo.jpg{flag}`, and `linnet.read_model("FOLDER")` for the PyTorch weights. In any other program:
 {uses}in the order of the classes above. An image is made so: {preprocess}.
-{table}{int8}
+{table}{int8}{program}
 ## What it learnt from
 
 {data}
@@ -94,6 +94,9 @@ def model_card(
         uses=uses(runtimes, preprocess.image, len(classes)),
         table=table(runtimes, certificates),
         int8="".join(f"\n{note}.\n" for note in int8_notes(certificates)),
+        flag=f" --runtime {known.name}" if known.program else "",
+        named=f', runtime="{known.name}"' if known.program else "",
+        program=program_note(certificates),
         size=f"{certificate['size_bytes'] / 1e6:.1f} MB",
         does=f"tells {len(classes)} classes apart"
         if one_label
@@ -168,6 +171,18 @@ def plain(text: str) -> str:
     """A class's name inside a Markdown table: no line break, no bar, no HTML."""
     one_line = " ".join(text.split())
     return one_line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+
+
+def program_note(certificates: Sequence[Mapping[str, Any]]) -> str:
+    """What is to be known of a file that is machine code; nothing where there is none."""
+    for one in certificates:
+        if made := one.get("compiled_for"):
+            return (
+                f"\n`{RUNTIMES[one['runtime']].files[0]}` is machine code, compiled for {made['machine']} processors with"
+                f" {made['instructions']}, and needs torch {made['torch']}. Loading it is running a program: it is only loaded where"
+                f" it is named, with `--runtime {one['runtime']}`.\n"
+            )
+    return ""
 
 
 def uses(runtimes: Sequence[Runtime], image: int, classes: int) -> str:

@@ -148,6 +148,7 @@ def listed_ways(entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def chosen_way(folder: Path, ways: Sequence[str], wanted: str) -> str:
     """The one of a bundle's runtimes that is `wanted`, or the first whose package is installed.
 
+    One whose file is machine code is never taken unless it is wanted: that would run a program that nobody asked for.
     Raises: SettingError for one that the bundle does not have, and where no package is installed.
     """
     if wanted and wanted not in ways:
@@ -157,9 +158,16 @@ def chosen_way(folder: Path, ways: Sequence[str], wanted: str) -> str:
         )
     if wanted:
         return wanted
-    known = {name: RUNTIMES[name.partition("-")[0]] for name in ways if name.partition("-")[0] in RUNTIMES}
+    found = {name: RUNTIMES[name.partition("-")[0]] for name in ways if name.partition("-")[0] in RUNTIMES}
+    programs = [name for name, one in found.items() if one.program]
+    known = {name: one for name, one in found.items() if not one.program}
     if here := next((name for name in known if is_here(known[name].module)), ""):
         return here
+    if programs and not known:
+        raise SettingError(
+            f"{folder}: has nothing but {programs[0]}, whose file is machine code: it can do whatever a program can. If you"
+            f" trust who made it, say so: --runtime {programs[0]}"
+        )
     first = next(iter(known.values()), RUNTIMES["onnx"])
     raise SettingError(
         f"{folder}: none of its runtimes is installed here ({', '.join(ways)}). Install one with:"

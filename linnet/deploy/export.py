@@ -53,8 +53,8 @@ def export(
 
     Args:
         run: A run's folder, or a model's .safetensors file.
-        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8, litert, executorch. One that fails its proof is left out.
-            "auto" makes all that are installed, measures them in turns and marks the best for latency, memory and size.
+        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8, litert, executorch, aotinductor. One that fails its proof is left out.
+            "auto" makes all that are installed but aotinductor, whose file is a program for this kind of processor, measures them in turns and marks the best for latency, memory and size.
             "web" makes onnx and a page beside the bundle that runs it in browsers.
         out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.
         photos: The photos to prove it on; none takes those of the run.
@@ -183,6 +183,7 @@ def export_model(
     if int8 := [name for name in to if find_way(name)[1] == "int8"]:
         try:
             choice = read_choice(
+    to = sorted(to, key=lambda name: find_way(name)[0].program)  # never the bundle's first, where there is another
                 model, photos, calibration=calibration, most=most, max_drop=max_drop, workers=workers,
                 trained_on=trained_on,
             )  # fmt: skip

@@ -23,11 +23,15 @@ FOR = ("latency", "memory", "size")  # what a way can be the best for
 
 
 def every_way(*, int8: bool) -> tuple[str, ...]:
-    """All ways for which this machine has what makes and what runs them; those in int8 only if there is what it takes."""
+    """All ways for which this machine has what makes and what runs them; those in int8 only if there is what it takes.
+
+    Not one whose file is a program: that is made only where it is named.
+    """
     return tuple(
         name
         for name, (known, precision) in WAYS.items()
-        if is_here(known.module) and is_here(known.maker_of(precision)) and (int8 or precision != "int8")
+        if not known.program and is_here(known.module) and is_here(known.maker_of(precision))
+        if int8 or precision != "int8"
     )
 
 

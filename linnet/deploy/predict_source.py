@@ -27,6 +27,7 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("deploy.runtime.openvino", ("same_signal_stack", "load_openvino")),
     ("deploy.runtime.litert", ("load_litert",)),
     ("deploy.runtime.executorch", ("OPEN", "load_executorch")),
+    ("deploy.runtime.aotinductor", ("INSTRUCTIONS", "SAID", "LARGEST_FACTS", "compiled_for", "load_aotinductor")),
     ("deploy.runtime.opening", ()),
     ("deploy.classifier", ()),
 )  # fmt: skip

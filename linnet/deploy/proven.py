@@ -18,6 +18,7 @@ from ..nn.net import Net
 from .bundle import Runtime
 from .certificate import Candidate, Proof, prove
 from .int8.quantize import Choice, Quantised, quantised
+from .runtime.aotinductor import cannot_compile
 from .runtime.known import KnownRuntime, find_way, is_here, way
 from .runtime.opening import open_model
 
@@ -150,10 +151,14 @@ def converting(known: KnownRuntime, net: Net) -> Iterator[None]:
 def candidate_of(runtime: Runtime, place: Path, *, threads: int, int8: Quantised | None = None) -> Candidate:
     files = {name: (place / name).read_bytes() for name in (runtime.file, *runtime.more)}
     run = open_model(runtime.runtime, runtime.precision, list(files.values()), threads=threads)
-    inside = getattr(import_module(f".runtime.{runtime.runtime}", __package__), "row_outputs", None)
+    module = import_module(f".runtime.{runtime.runtime}", __package__)
+    inside = getattr(module, "row_outputs", None)
+    model, made = files.pop(runtime.file), int8.facts if int8 else {}
+    if find_way(runtime.runtime)[0].program:
+        made = {"compiled_for": module.compiled_for(model)}
     return Candidate(
-        runtime.runtime, runtime.precision, files.pop(runtime.file), run, threads, inside, more=files,
-        uint8=runtime.input == "uint8", output=runtime.output, made=int8.facts if int8 else {}, max_drop=int8.verdict.max_drop if int8 else None,
+        runtime.runtime, runtime.precision, model, run, threads, inside, more=files,
+        uint8=runtime.input == "uint8", output=runtime.output, made=made, max_drop=int8.verdict.max_drop if int8 else None,
     )  # fmt: skip
 
 
@@ -167,3 +172,5 @@ def check_runtimes(to: Sequence[str]) -> None:
                 f"{known.title} is not installed, so nothing can be made for {way(known.name, precision)}. Install it"
                 f" with: {known.install}"
             )
+        if known.program and (why := cannot_compile()):
+            raise SettingError(why)

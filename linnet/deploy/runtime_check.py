@@ -80,6 +80,7 @@ def look_at(name: str, net: Any, preprocess: Any, images: Any, wanted: Any, plac
     from ..errors import LinnetError
     from .bundle import Runtime
     from .proven import candidate_of, write_files
+    from .runtime import aotinductor
     from .runtime.known import find_way, is_here
 
     known, precision = find_way(name)
@@ -88,6 +89,8 @@ def look_at(name: str, net: Any, preprocess: Any, images: Any, wanted: Any, plac
     found = installed_version(known.package.split()[0])
     if not is_here(known.maker_of(precision)):
         return RuntimeState(name, "runs only", found, f"runs bundles; to make them: {known.install}")
+    if known.program and (why := aotinductor.cannot_compile()):
+        return RuntimeState(name, "runs only", found, f"not to be made here: {why}")
     file, *more = known.files_of(precision)
     runtime = Runtime(known.name, precision, file, tuple(more))
     place.mkdir()

@@ -36,8 +36,11 @@ class Budget:
                 raise SettingError(f"--{flag(name)} is {value:g}; give a number above 0, or leave it out.")
         if self.threads < 0:
             raise SettingError(f"--threads is {self.threads}; give 1 or more, or 0 for one per core.")
-        if self.runtime not in ("auto", *RUNTIMES, *WAYS):
-            allowed = list(dict.fromkeys(("auto", *RUNTIMES, *WAYS)))
+        # Not one whose file is a program: that takes half a minute to compile for each network, and nothing opens it unasked.
+        runtimes = [name for name, known in RUNTIMES.items() if not known.program]
+        ways = [name for name, (known, _) in WAYS.items() if not known.program]
+        allowed = list(dict.fromkeys(("auto", *runtimes, *ways)))
+        if self.runtime not in allowed:
             raise SettingError(
                 f"There is no runtime {self.runtime!r}; allowed: {', '.join(allowed)}.{did_you_mean(self.runtime, allowed)}"
             )
@@ -47,7 +50,8 @@ class Budget:
 
         Raises: SettingError, with what to install, when there is none.
         """
-        wanted = [name for name, (known, _) in WAYS.items() if self.runtime in ("auto", name, known.name)]
+        known_ways = [(name, known) for name, (known, _) in WAYS.items() if not known.program]
+        wanted = [name for name, known in known_ways if self.runtime in ("auto", name, known.name)]
         if here := tuple(name for name in wanted if can_make(name)):
             return here
         known, precision = find_way(wanted[0])

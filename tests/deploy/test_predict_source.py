@@ -51,14 +51,15 @@ def test_it_is_linnets_own_source(sealed):
     import inspect
 
     from linnet.data import image, preprocess
-    from linnet.deploy.runtime import executorch, litert, onnx, openvino
+    from linnet.deploy.runtime import aotinductor, executorch, litert, onnx, openvino
 
     for part in (preprocess.Preprocess, image.open_image, image.read_size, onnx.refuse_external_data, onnx.load_onnx):
         assert inspect.getsource(part) in text
-    alone = inspect.getsource(executorch.load_executorch)
-    for loader in (inspect.getsource(openvino.load_openvino), inspect.getsource(litert.load_litert), alone):
-        assert loader in text
-    assert "import torch" not in text.replace(alone, "")  # whose Python does not load without it
+    for loader in (openvino.load_openvino, litert.load_litert, executorch.load_executorch, aotinductor.load_aotinductor):
+        assert inspect.getsource(loader) in text
+    for alone in (executorch.load_executorch, aotinductor.load_aotinductor):  # which do not load without it
+        text = text.replace(inspect.getsource(alone), "")
+    assert "import torch" not in text
     assert "def convert" not in text
 
 

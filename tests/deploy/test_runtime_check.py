@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from linnet.cli import main
+from linnet.deploy.runtime import aotinductor
 from linnet.deploy.runtime import onnx as onnx_runtime
 from linnet.deploy.runtime.known import RUNTIMES, WAYS, is_here
 from linnet.deploy.runtime_check import RuntimeCheck, RuntimeState, look_at_runtimes
@@ -12,8 +13,9 @@ from linnet.deploy.runtime_check import RuntimeCheck, RuntimeState, look_at_runt
 
 @pytest.fixture
 def only_onnx(monkeypatch):
+    monkeypatch.setattr(aotinductor, "cannot_compile", lambda: "there is no compiler")
     for known in RUNTIMES.values():
-        if known.name != "onnx":
+        if known.name not in ("onnx", "aotinductor"):  # which needs nothing but PyTorch and a compiler
             monkeypatch.setitem(sys.modules, known.module, None)
 
 
@@ -23,7 +25,9 @@ def test_what_is_here_works_and_what_is_not_has_its_line():
     assert [one.name for one in found.states] == list(WAYS)
     for one in found.states:
         known = WAYS[one.name][0]
-        if is_here(known.module) and is_here(known.maker):
+        if known.program and aotinductor.cannot_compile():
+            assert one.state == "runs only"
+        elif is_here(known.module) and is_here(known.maker):
             assert one.state == "works" or "does not compute in bfloat16" in one.text, one
         else:
             assert "pip install" in one.text
@@ -39,8 +43,8 @@ def test_as_a_command(only_onnx, capsys):
     assert 'not installed: pip install "linnet-vision[openvino]"' in lines[2]
     main(["doctor", "--runtimes", "--json"])
     assert [one["state"] for one in json.loads(capsys.readouterr().out)] == ["works"] * 2 + ["missing"] * (
-        len(WAYS) - 2
-    )
+        len(WAYS) - 3
+    ) + ["runs only"]
 
 
 def test_a_runtime_that_answers_otherwise_is_broken(only_onnx, monkeypatch, capsys):

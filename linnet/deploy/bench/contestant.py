@@ -19,6 +19,7 @@ from ...data.preprocess import Preprocess
 from ...errors import LinnetError, SettingError, did_you_mean
 from ..bundle import Bundle, read_bundle
 from ..predict import bundle_in
+from ..runtime.aotinductor import cannot_compile
 from ..runtime.known import RUNTIMES, WAYS, KnownRuntime, find_way, is_here, way
 from .peak import open_any
 
@@ -105,6 +106,9 @@ def of_bundle(bundle: Bundle, ways: Sequence[str], notes: list[str]) -> list[Con
     proofs = {way(one["runtime"], one["precision"]): one for one in bundle.certificates}
     found = []
     for name in ways or own:
+        if not ways and (known := RUNTIMES.get(own[name].runtime)) and known.program:
+            notes.append(f"{name} is not measured: its file is a program. If you trust who made it: --runtime {name}")
+            continue
         if name == EAGER:
             found.append(eager(bundle.name, replace(bundle.arch, image=bundle.preprocess.image)))
         elif name not in own:
@@ -133,7 +137,7 @@ def accuracy_of(certificate: dict[str, Any]) -> tuple[float | None, tuple[float,
 
 
 def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contestant]:
-    """A network with drawn weights, exported for every way; without `ways` for all that are installed.
+    """A network with drawn weights, exported for every way; without `ways` for all that are installed and no program.
 
     int8 is calibrated on noise: good for its time, and for nothing else.
     """
@@ -141,7 +145,7 @@ def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contes
 
     found, written = [], dict[tuple[str, ...], tuple[bytes, ...] | LinnetError]()
     net = None
-    for name in ways or [*WAYS, EAGER]:
+    for name in ways or [*(name for name, (one, _) in WAYS.items() if not one.program), EAGER]:
         if name == EAGER:
             found.append(eager(arch.name, arch))
             continue
@@ -149,6 +153,9 @@ def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contes
         if not (is_here(known.module) and is_here(known.maker_of(precision))):
             if ways:
                 notes.append(f"{known.title} is not installed for {name}. Install it with: {known.install}")
+            continue
+        if known.program and (why := cannot_compile()):
+            notes.append(why)
             continue
         names = known.files_of(precision)
         if names not in written:

@@ -34,11 +34,13 @@ class KnownRuntime:
     batch: str = "B"  # "B": any number of images at a time; "1": one
     channels_last: bool = False  # float32 images are [B, H, W, 3] inside the file
     quantiser: str = ""  # the module that makes its int8, where that is not `maker`
+    program: bool = False  # its file is machine code: made and run only where it is named
 
     @property
     def install(self) -> str:
         """The line that installs all that is needed to make its files and run them."""
-        return "pip install linnet-vision" if self.name == "onnx" else f'pip install "linnet-vision[{self.name}]"'
+        own = self.name in ("onnx", "aotinductor")  # what they need comes with Linnet
+        return "pip install linnet-vision" if own else f'pip install "linnet-vision[{self.name}]"'
 
     def files_of(self, precision: str) -> tuple[str, ...]:
         """Its files in a bundle at this precision: model.onnx and model.int8.onnx, openvino/ and openvino-int8/."""
@@ -78,6 +80,7 @@ RUNTIMES = {
         ),
     )
 }  # fmt: skip
+        KnownRuntime("aotinductor", "AOTInductor", ("model.pt2",), "torch", "torch", "torch", program=True),
 
 
 def way(runtime: str, precision: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import SettingError
+from .aotinductor import load_aotinductor
 from .executorch import load_executorch
 from .known import Run
 from .litert import load_litert
@@ -25,6 +26,8 @@ def open_model(runtime: str, precision: str, files: Sequence[bytes], *, threads:
         return load_litert(*files, threads=threads)
     if runtime == "executorch":
         return load_executorch(*files, threads=threads)
+    if runtime == "aotinductor":
+        return load_aotinductor(*files, threads=threads)
     raise SettingError(
         f"This program does not know the runtime {runtime!r}. Make the bundle again with `linnet export`."
     )

@@ -67,5 +67,5 @@ def test_the_extras_of_the_package_are_the_runtimes():
 
     root = Path(__file__).parents[3]
     extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    for name in RUNTIMES.keys() - {"onnx"}:  # ONNX Runtime comes with Linnet
+    for name in RUNTIMES.keys() - {"onnx", "aotinductor"}:  # what they need comes with Linnet
         assert any(RUNTIMES[name].package.split()[0] in needed for needed in extras[name])
