@@ -29,7 +29,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 class Runtime:
     """One way to run the bundle. `file` is its entry file, `more` those that belong to it; `input` float32 or uint8.
 
-    `output`: what the file gives, one of OUTPUTS.
+    `output`: what the file gives, one of OUTPUTS. `sides`: the least and the largest height or width that it takes, in
+    pixels; none where it takes that of the preprocessing alone.
     """
 
     runtime: str
@@ -38,9 +39,11 @@ class Runtime:
     more: tuple[str, ...] = ()
     input: str = "float32"
     output: str = "logits"
+    sides: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "more", tuple(self.more))
+        object.__setattr__(self, "sides", tuple(self.sides))
         if self.input not in ("float32", "uint8"):
             raise ValueError(f'input is {self.input!r}, not "float32" or "uint8"')
         if self.output not in OUTPUTS:
@@ -51,7 +54,8 @@ class Runtime:
         said = {"runtime": self.runtime, "precision": self.precision, "file": self.file}
         more = {"more": list(self.more)} if self.more else {}
         output = {} if self.output == "logits" else {"output": self.output}
-        return said | more | ({} if self.input == "float32" else {"input": self.input}) | output
+        sides = {"sides": list(self.sides)} if self.sides else {}
+        return said | more | ({} if self.input == "float32" else {"input": self.input}) | output | sides
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,9 @@ def _check_file(folder: Path, name: str, size: int, sha256: str) -> None:
 def _proves(certificate: dict[str, Any], runtime: Runtime, files: dict[str, tuple[int, str]]) -> bool:
     """Whether this certificate was given to these very files."""
     said = [certificate.get(name) for name in ("runtime", "precision", "sha256", "more")]
-    said.append(certificate.get("output", "logits"))
+    said += certificate.get("output", "logits"), certificate.get("sides", [])
     more = {name: files[name][1] for name in runtime.more} or None
-    true = [runtime.runtime, runtime.precision, files[runtime.file][1], more, runtime.output]
+    true = [runtime.runtime, runtime.precision, files[runtime.file][1], more, runtime.output, list(runtime.sides)]
     return certificate.get("passed") is True and said == true
 
 

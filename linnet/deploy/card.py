@@ -188,7 +188,7 @@ def program_note(certificates: Sequence[Mapping[str, Any]]) -> str:
 def uses(runtimes: Sequence[Runtime], image: int, classes: int) -> str:
     """What each file takes and gives."""
     lines = dict.fromkeys(
-        f"`{one.file}` takes `images`, {one.input} {RUNTIMES[one.runtime].shape(image, one.input)}, and gives `{one.output}`,"
+        f"`{one.file}` takes `images`, {one.input} {RUNTIMES[one.runtime].shape(image, one.input, one.sides)}, and gives `{one.output}`,"
         f" float32 [{RUNTIMES[one.runtime].batch}, {classes}],\n"
         for one in runtimes
     )

@@ -151,11 +151,7 @@ def prove(
         )
     a, b, true = np.concatenate(said), np.concatenate(answered), np.concatenate(labels)
     several = true.ndim == 2
-    if candidate.output == "probabilities":
-        found = compare_probabilities(probabilities(a, several=several), b, several=several)
-        tolerance: Tolerance | ProbabilityTolerance = OF_PROBABILITIES[candidate.precision]
-    else:
-        found, tolerance = compare(a, b, several=several), TOLERANCES[candidate.precision]
+    found, tolerance = compared(a, b, candidate, several=several)
     if not found.within(tolerance):
         limit = TOLERANCES[candidate.precision].logit_difference
         worst = "" if limit is None else worst_rows(net, candidate, first[:4], given[:4], limit)
@@ -256,6 +252,16 @@ def accuracy(metrics: Metrics | SeveralMetrics) -> dict[str, Any]:
         "interval": ends,
         "mean_average_precision": metrics.mean_average_precision,
     }
+
+
+def compared(
+    a: np.ndarray, b: np.ndarray, candidate: Candidate, *, several: bool
+) -> tuple[Comparison, Tolerance | ProbabilityTolerance]:
+    """The network's logits `a` and the candidate's answers `b` to the same photos, and what these may differ by."""
+    if candidate.output == "probabilities":
+        found = compare_probabilities(probabilities(a, several=several), b, several=several)
+        return found, OF_PROBABILITIES[candidate.precision]
+    return compare(a, b, several=several), TOLERANCES[candidate.precision]
 
 
 def compare(a: np.ndarray, b: np.ndarray, *, several: bool = False) -> Comparison:

@@ -45,6 +45,7 @@ def export(
     workers: int = 2,
     uint8: bool = False,
     output: str = "logits",
+    image: str = "fixed",
     calibration: int = 300,
     max_drop: float | None = None,
     zip: bool = False,
@@ -64,6 +65,7 @@ def export(
         workers: Processes that decode photos; 0 decodes in this one.
         uint8: Put the normalisation into the files, which then take the pixels themselves, [B, H, W, 3] in RGB.
         output: What the files give: logits, or probabilities, by a softmax at their end (of several labels each a sigmoid).
+        image: Height and width that the files take: fixed to the run's, or dynamic, from half to double of it, proven at several sizes.
         calibration: For int8: measure the ranges of its numbers on so many training photos.
         max_drop: For int8: points of accuracy that it may lose on the validation photos; none means 0.5, or one photo where that is more. Layers are left in float to keep to it.
         zip: Write the bundle as one file too, NAME.linnet.zip, beside its folder; predict and evaluate take either.
@@ -106,7 +108,8 @@ def export(
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(
         model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
-        trained_on=trained_on, counts=counts, uint8=uint8, output=output, calibration=calibration, max_drop=max_drop,
+        trained_on=trained_on, counts=counts, uint8=uint8, output=output, image=image, calibration=calibration,
+        max_drop=max_drop,
     )  # fmt: skip
     made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
     notes = (*ways_table(bundle.facts), *int8_notes(bundle.certificates))
@@ -136,6 +139,7 @@ def export_model(
     counts: Mapping[str, Mapping[str, int]] | None = None,
     uint8: bool = False,
     output: str = "logits",
+    image: str = "fixed",
     calibration: int = 300,
     max_drop: float | None = None,
 ) -> Bundle:
@@ -165,9 +169,12 @@ def export_model(
     from .predict_source import predict_source
     from .proven import check_runtimes, proven_files
     from .runtime.known import find_way
+    from .sizes import SIZES, check_dynamic, dynamic_ways, sides_around
 
     if output not in OUTPUTS:
         raise SettingError(f"output is {output!r}; allowed: {', '.join(OUTPUTS)}.{did_you_mean(output, OUTPUTS)}")
+    if image not in SIZES:
+        raise SettingError(f"image is {image!r}; allowed: {', '.join(SIZES)}.{did_you_mean(image, SIZES)}")
     ending = "" if output == "logits" else "sigmoid" if model.labels == "several" else "softmax"
     auto = AUTO in to
     if auto and len(to) > 1:
@@ -176,6 +183,12 @@ def export_model(
         )
     to = every_way(int8=bool(photos.validation and photos.train)) if auto else to
     check_runtimes(to)
+    to = sorted(to, key=lambda name: find_way(name)[0].program)  # never the bundle's first, where there is another
+    net, sides = model.net(), None
+    if image == "dynamic":
+        to = dynamic_ways(to) if auto else to
+        check_dynamic(net, to)
+        sides = sides_around(model.arch, model.preprocess.image)
     check_form(model, photos)
     threads = threads or available_cores()
     split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
@@ -183,7 +196,6 @@ def export_model(
     if int8 := [name for name in to if find_way(name)[1] == "int8"]:
         try:
             choice = read_choice(
-    to = sorted(to, key=lambda name: find_way(name)[0].program)  # never the bundle's first, where there is another
                 model, photos, calibration=calibration, most=most, max_drop=max_drop, workers=workers,
                 trained_on=trained_on,
             )  # fmt: skip
@@ -193,13 +205,12 @@ def export_model(
             to = [name for name in to if name not in int8]
             why = str(error).removeprefix(f"{photos.root}: ")  # a place that is nobody else's business
             left_out = (f"{', '.join(int8)}: {why}",)
-    net = model.net()
     facts = without_places(model.facts)
     with new_bundle(folder) as place:
         write_model(place / "weights.safetensors", replace(model, facts=facts))
         proven = proven_files(
             net, model.preprocess, to, place, photos=chosen, root=photos.root, split=split, threads=threads,
-            workers=workers, uint8=uint8, ending=ending, choice=choice,
+            workers=workers, uint8=uint8, ending=ending, sides=sides, choice=choice,
         )  # fmt: skip
         default = {}
         if auto:

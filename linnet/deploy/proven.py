@@ -21,6 +21,7 @@ from .int8.quantize import Choice, Quantised, quantised
 from .runtime.aotinductor import cannot_compile
 from .runtime.known import KnownRuntime, find_way, is_here, way
 from .runtime.opening import open_model
+from .sizes import Sides, with_sizes
 
 if TYPE_CHECKING:
     from .fastest import Ranking
@@ -60,11 +61,13 @@ def proven_files(
     workers: int,
     uint8: bool = False,
     ending: str = "",
+    sides: Sides | None = None,
     choice: Choice | None = None,
 ) -> Proven:
     """Write the files of all runtimes that `to` names into `place`, and keep those that answer as `net` does.
 
     `ending`: "softmax" or "sigmoid" in the files after the logits, so that they give probabilities; none: logits.
+    `sides`: the image size is left open between these, and proven at several; none: it is the preprocessing's.
     `choice`: what int8 is chosen by, where `to` has one in int8.
     Raises: ProofError when none does.
     """
@@ -74,18 +77,22 @@ def proven_files(
         known, precision = find_way(name)
         file, *more = known.files_of(precision)
         output = "probabilities" if ending else "logits"
-        runtime = Runtime(known.name, precision, file, tuple(more), "uint8" if uint8 else "float32", output)
+        runtime = Runtime(
+            known.name, precision, file, tuple(more), "uint8" if uint8 else "float32", output, sides or ()
+        )
         try:
             int8 = None
             if precision == "int8":
                 assert choice is not None
                 int8 = write_int8(known, net, preprocess, choice, place, threads=threads, uint8=uint8, ending=ending)
             elif not (place / runtime.file).exists():  # two precisions may share a file
-                write_files(known, net, preprocess, place / runtime.file, uint8=uint8, ending=ending)
+                write_files(known, net, preprocess, place / runtime.file, uint8=uint8, ending=ending, sides=sides)
             candidate = candidate_of(runtime, place, threads=threads, int8=int8)
             with shown_progress(len(photos), f"proving {name}") as progress:
                 proof = prove(net, candidate, photos, preprocess, root=root, split=split, workers=workers,
                               progress=progress)  # fmt: skip
+            if sides:
+                proof = with_sizes(proof, net, candidate, photos, preprocess, sides)
         except (ProofError, SettingError) as error:  # the latter: this processor cannot, or int8 has no photos to go by
             failures.append(str(error))
         else:
@@ -93,7 +100,7 @@ def proven_files(
         if runtime.file not in [one.file for one, _ in passed]:
             remove(place, (runtime.file, *runtime.more))
     if not passed:
-        raise ProofError("\n".join(failures))
+        raise ProofError("\n".join(dict.fromkeys(failures)))
     return Proven(tuple(one for one, _ in passed), tuple(proof for _, proof in passed), tuple(failures))
 
 
@@ -107,11 +114,21 @@ def remove(place: Path, files: Sequence[str]) -> None:
 
 
 def write_files(
-    known: KnownRuntime, net: Net, preprocess: Preprocess, path: Path, *, uint8: bool, ending: str = ""
+    known: KnownRuntime,
+    net: Net,
+    preprocess: Preprocess,
+    path: Path,
+    *,
+    uint8: bool,
+    ending: str = "",
+    sides: Sides | None = None,
 ) -> None:
     """Raises: ProofError, in one line, for whatever the runtime's converter cannot do with this network."""
-    with converting(known, net):
-        import_module(f".runtime.{known.name}", __package__).convert(net, preprocess, path, uint8=uint8, ending=ending)
+    size = {"sides": sides} if sides else {}  # those whose files have one size are not asked: see sizes.py
+    with converting(known, net, sides):
+        import_module(f".runtime.{known.name}", __package__).convert(
+            net, preprocess, path, uint8=uint8, ending=ending, **size
+        )
 
 
 def write_int8(
@@ -136,13 +153,18 @@ def write_int8(
 
 
 @contextmanager
-def converting(known: KnownRuntime, net: Net) -> Iterator[None]:
+def converting(known: KnownRuntime, net: Net, sides: Sides | None = None) -> Iterator[None]:
     try:
         yield
     except LinnetError:
         raise
     except Exception as error:  # converters raise all kinds
         why = " ".join(str(error).split())[:200] or type(error).__name__
+        if sides:
+            raise ProofError(
+                f"{net.arch.name} cannot leave its image size open from {sides[0]} to {sides[1]} pixels: torch.export finds no"
+                f" graph that goes for all of them ({why.split('! ')[0][:100]}). Leave out --image dynamic."
+            ) from error
         raise ProofError(
             f"{known.title} cannot take {net.arch.name}, so it is not in the bundle ({why}). Take other runtimes."
         ) from error

@@ -56,7 +56,7 @@ def verdict(certificate: Mapping[str, Any]) -> bool | None:
 
 TOGETHER = ("packages", "versions", "machine")  # one entry each, not one for every value in them
 STATED = ("runtime", "precision", "passed", "schema", "n", "images", "top1_agreement", "largest_logit_difference")
-STATED += ("label_agreement", "label_set_agreement", "output", "largest_probability_difference")
+STATED += ("label_agreement", "label_set_agreement", "output", "largest_probability_difference", "sides", "sizes")
 STATED += (
     "logit_spread",
     "tolerance",
@@ -79,6 +79,7 @@ def facts(certificate: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("same first answer as the network", _share(certificate, "top1_agreement")),
         ("all labels as the network says them", _share(certificate, "label_set_agreement")),
         ("largest logit difference", _difference(certificate)),
+        ("the same at other image sizes", _sizes(certificate)),
         ("accuracy of the network", _accuracy(certificate, "network")),
         ("accuracy of the exported model", _accuracy(certificate, "runtime")),
         ("accuracy drop", _drop(certificate)),
@@ -132,6 +133,14 @@ def _difference(c: Mapping[str, Any]) -> str:
         return ""
     of_spread = f", {plain(largest / spread, 2)} of their spread" if finite(spread) and spread else ""
     return plain(largest, 2) + of_spread + (f" (allowed {plain(allowed)})" if finite(allowed) else "")
+
+
+def _sizes(c: Mapping[str, Any]) -> str:
+    """Of a file that takes several image sizes: the largest difference at each that was compared."""
+    given, largest = c.get("sizes"), ("largest_probability_difference", "largest_logit_difference")
+    found = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    said = [(one, one[key]) for one in found for key in largest if finite(one.get(key))]
+    return ", ".join(f"{number(one.get('height'))} x {number(one.get('width'))}: {plain(off, 2)}" for one, off in said)
 
 
 def _accuracy(c: Mapping[str, Any], of: str) -> str:

@@ -144,10 +144,15 @@ def pad_same(x: Tensor, k: tuple[int, ...], stride: int, dilation: int) -> Tenso
     """TensorFlow's "same" padding of a map, the odd pixel right and below."""
 
     def total(n: int, k: int) -> int:
-        return max((-(-n // stride) - 1) * stride + dilation * (k - 1) + 1 - n, 0)
+        seen = dilation * (k - 1) + 1
+        needed = ((n + stride - 1) // stride - 1) * stride + seen - n
+        # Never below nothing where pixels are seen twice. In an export whose size is left open `n` is a symbol, and
+        # without a maximum torch can tell that the output has ceil(n / stride) pixels.
+        return needed if seen >= stride else max(needed, 0)
 
     h, w = total(x.shape[-2], k[0]), total(x.shape[-1], k[1])
-    return F.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2)) if h or w else x
+    nothing = isinstance(h, int) and isinstance(w, int) and not (h or w)
+    return x if nothing else F.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2))
 
 
 class SqueezeExcite(nn.Module):

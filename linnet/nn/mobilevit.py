@@ -33,13 +33,24 @@ class MobileViTBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y, p, (h, w) = self.embed(self.local(x)), self.patch, x.shape[2:]
-        size = (h + -h % p, w + -w % p)
-        if size != (h, w):
+        size = whole_patches((h, w), p)
+        if not same_size(size, (h, w)):
             y = F.interpolate(y, size, mode="bilinear", align_corners=False)
         y = fold(self.norm(self.encoder(unfold(y, p))), p, size)
-        if size != (h, w):
+        if not same_size(size, (h, w)):
             y = F.interpolate(y, (h, w), mode="bilinear", align_corners=False)
         return self.fuse(torch.cat([x, self.project(y)], 1))
+
+
+def whole_patches(size: tuple[int, int], p: int) -> tuple[int, int]:
+    """The sides of a map, rounded up to patches of p x p."""
+    return ((size[0] + p - 1) // p * p, (size[1] + p - 1) // p * p)
+
+
+def same_size(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes are known to be the same. In an export whose size is left open they are not; resizing to the same
+    size changes nothing."""
+    return all(isinstance(side, int) for side in size) and size == other
 
 
 def unfold(x: Tensor, p: int) -> Tensor:
@@ -72,8 +83,8 @@ class MobileViTv2Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         p, (h, w) = self.patch, x.shape[2:]
-        size = (h + -h % p, w + -w % p)
-        if size != (h, w):
+        size = whole_patches((h, w), p)
+        if not same_size(size, (h, w)):
             x = F.interpolate(x, size, mode="bilinear", align_corners=True)
         y = self.norm(self.encoder(unfold_map(self.embed(self.local(x)), p)))
         return self.project(fold_map(y, p, size))

@@ -67,7 +67,7 @@ def test_a_wrong_export_is_no_bundle(run, sealed, tmp_path, monkeypatch):
     values = onnx.numpy_helper.to_array(weight).copy()
     values[0] *= 1.5
     weight.raw_data = values.tobytes()
-    monkeypatch.setattr(onnx_runtime, "exported", lambda module, example: model)
+    monkeypatch.setattr(onnx_runtime, "exported", lambda module, example, sides: model)
     with pytest.raises(ProofError, match=r"onnx fp32 does not answer.*goes wrong first in row stages\.3"):
         export(run, out=tmp_path / "x.linnet", workers=0)
     assert list(tmp_path.iterdir()) == []

@@ -28,6 +28,13 @@ def test_the_certificate_says_all_that_deploy_wrote(make_run):
     assert said["largest logit difference"] == "3.1·10⁻⁵, 1.3·10⁻⁵ of their spread (allowed 0.001)"
 
 
+def test_what_was_found_at_other_sizes_is_one_line():
+    sizes = [{"height": 80, "width": 160, "largest_logit_difference": 3.1e-5}, {"height": 320, "width": 320}, 7]
+    said = dict(facts({"sides": [80, 320], "sizes": sizes}))
+    assert said == {"the same at other image sizes": "80 x 160: 3.1·10⁻⁵"}
+    assert facts({"sizes": 7}) == []
+
+
 def test_what_a_later_version_adds_is_shown_too():
     said = dict(facts({"energy": {"per_photo_ms": 3.5, "weighed": True}, "note": "x", "passed": True}))
     assert said == {"energy, per photo ms": "3.50\u00a0ms", "energy, weighed": "yes", "note": "x"}

@@ -5,7 +5,7 @@ Standard library and numpy only: the text of this file is copied into every bund
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -55,10 +55,12 @@ class KnownRuntime:
         """The module that writes its files at this precision."""
         return (self.quantiser if precision == "int8" else "") or self.maker
 
-    def shape(self, image: int, input: str) -> str:
-        """What the file takes, in words."""
+    def shape(self, image: int, input: str, sides: Sequence[int] = ()) -> str:
+        """What the file takes, in words. `sides`: the least and the largest height or width, where these are open."""
+        size = "H, W" if sides else f"{image}, {image}"
+        between = f" with H and W from {sides[0]} to {sides[1]}" if sides else ""
         last = self.channels_last or input == "uint8"
-        return f"[{self.batch}, {image}, {image}, 3]" if last else f"[{self.batch}, 3, {image}, {image}]"
+        return f"[{self.batch}, {size}, 3]{between}" if last else f"[{self.batch}, 3, {size}]{between}"
 
 
 RUNTIMES = {
@@ -78,9 +80,9 @@ RUNTIMES = {
         KnownRuntime(  # its package does not bring torch, without which it does not load
             "executorch", "ExecuTorch", ("model.pte",), "executorch torch", "executorch", "executorch", batch="1",
         ),
+        KnownRuntime("aotinductor", "AOTInductor", ("model.pt2",), "torch", "torch", "torch", program=True),
     )
 }  # fmt: skip
-        KnownRuntime("aotinductor", "AOTInductor", ("model.pt2",), "torch", "torch", "torch", program=True),
 
 
 def way(runtime: str, precision: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -135,14 +135,24 @@ def has_vnni() -> bool:
 
 # -- below this line: making and examining the file, with torch and onnx --------------------------------------------------
 OPSET = 18  # what torch's exporter writes without a conversion; onnxruntime knows it since 1.14
+NOWHERE = "_empty_nn_module_stack_from_metadata_hook"  # torch's word for what stands in no module
+SHAPES = "torch.fx.experimental.symbolic_shapes"  # of a size left open it writes pages, and then raises what matters
 LARGEST = 2**31 - 2**20  # bytes: protobuf cannot hold 2 GiB, and we write one file
 
 
-def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False, ending: str = "") -> None:
+def convert(
+    net: Net,
+    preprocess: Preprocess,
+    path: Path,
+    *,
+    uint8: bool = False,
+    ending: str = "",
+    sides: tuple[int, int] | None = None,
+) -> None:
     """Write `net` with its batch norms folded as one ONNX file: "images" [batch, 3, image, image] to "logits".
 
     With `uint8` "images" are pixels [batch, image, image, 3], RGB, and the normalisation is inside.
-    `ending`: one of graph.ENDINGS; then it gives "probabilities".
+    `ending`: one of graph.ENDINGS; then it gives "probabilities". `sides`: see `exported`.
     Nodes are named after the table's rows (stages.3.0.depthwise/Conv); nothing of this machine is in the file.
     Raises: ProofError when the file does not pass ONNX's own checker, SettingError for a network too large.
     """
@@ -154,7 +164,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
         raise SettingError(
             f"{net.arch.name} has {size:,} bytes of weights; one ONNX file holds 2 GiB. Take a smaller one."
         )
-    model = ended(exported(*to_export(net, preprocess, uint8=uint8)), ending)
+    model = ended(exported(*to_export(net, preprocess, uint8=uint8), sides), ending)
     data = model.SerializeToString()
     refuse_external_data(data)
     with written_whole(path) as temporary:
@@ -162,16 +172,25 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
         temporary.chmod(0o644)
 
 
-def exported(module: nn.Module, example: Tensor) -> onnx.ModelProto:
-    """What `to_export` gives as ONNX. The example has two images: of one, exporting would take the number for a constant."""
+def exported(module: nn.Module, example: Tensor, sides: tuple[int, int] | None = None) -> onnx.ModelProto:
+    """What `to_export` gives as ONNX. The example has two images: of one, exporting would take the number for a constant.
+
+    `sides`: height and width of the images are left open, each from the one to the other in pixels.
+    Raises: what torch.export raises for a network that it cannot leave them open in; ProofError when ONNX's own checker fails.
+    """
     import logging
     import warnings
 
     import onnx
     import torch
 
-    batch = torch.export.Dim("batch", min=1, max=2**16)
-    noisy = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    shapes = {0: torch.export.Dim("batch", min=1, max=2**16)}
+    if sides:
+        down = 1 if example.dtype == torch.uint8 else 2
+        shapes |= {
+            down + i: torch.export.Dim(name, min=sides[0], max=sides[1]) for i, name in enumerate(("height", "width"))
+        }
+    noisy = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", SHAPES)]
     levels = [log.level for log in noisy]
     with warnings.catch_warnings():
         # torch's exporter and onnxscript call functions of each other and of copyreg that are on their way out.
@@ -180,9 +199,10 @@ def exported(module: nn.Module, example: Tensor) -> onnx.ModelProto:
         try:
             for log in noisy:
                 log.setLevel(logging.ERROR)
+            given = open_program(module, example, shapes) if sides else module
             program = torch.onnx.export(
-                module, (example,), dynamo=True, verbose=False, opset_version=OPSET, external_data=False,
-                input_names=["images"], output_names=["logits"], dynamic_shapes=({0: batch},),
+                given, (example,), dynamo=True, verbose=False, opset_version=OPSET, external_data=False,
+                input_names=["images"], output_names=["logits"], dynamic_shapes=(shapes,),
             )  # fmt: skip
         finally:
             for log, level in zip(noisy, levels, strict=True):
@@ -194,6 +214,21 @@ def exported(module: nn.Module, example: Tensor) -> onnx.ModelProto:
     except Exception as error:
         raise ProofError(f"The exported ONNX file is not valid ({str(error)[:200]}). Please report this.") from error
     return model
+
+
+def open_program(module: nn.Module, example: Tensor, shapes: dict[int, Any]) -> Any:
+    """torch.export's program for all of these sizes.
+
+    Made here because torch.onnx.export, of a network that goes for some of them only, narrows them without a word.
+    """
+    import torch
+    from torch.fx.experimental import _config
+
+    # A batch of one is no other case, but torch.export takes it for one wherever memory is put in another order.
+    shapes = {**shapes, 0: torch.export.Dim("batch", min=2, max=2**16)}
+    # As torch.onnx.export does it: nor is a map of one pixel.
+    with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        return torch.export.export(module, (example,), dynamic_shapes=(shapes,), strict=False)
 
 
 def ended(model: onnx.ModelProto, ending: str) -> onnx.ModelProto:
@@ -237,9 +272,8 @@ def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
         notes = {note.key: note.value for note in node.metadata_props}
         # "['', 'stages', 'stages.0', 'stages.0.0', 'stages.0.0.depthwise', 'conv2d_1']": the last but one is the module.
         scopes = notes.get("pkg.torch.onnx.name_scopes", "[]").strip("[]").replace("'", "").split(", ")
-        row = (scopes[-2] if len(scopes) > 1 else "").removeprefix(
-            "net."
-        ) or "net"  # inside Pixels the network is `net`
+        row = (scopes[-2] if len(scopes) > 1 else "").removeprefix("net.")  # inside Pixels the network is `net`
+        row = "net" if row in ("", NOWHERE) else row
         name = f"{row}/{node.op_type}"
         node.name = name if name not in taken else f"{name}_{len(taken)}"
         taken.add(node.name)

@@ -86,7 +86,15 @@ def load_openvino(model: bytes, weights: bytes, *, precision: str = "fp32", thre
 # -- below this line: making the file, with torch and onnx ---------------------------------------------------------------
 
 
-def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False, ending: str = "") -> None:
+def convert(
+    net: Net,
+    preprocess: Preprocess,
+    path: Path,
+    *,
+    uint8: bool = False,
+    ending: str = "",
+    sides: tuple[int, int] | None = None,
+) -> None:
     """Write `net` with its batch norms folded as `path` and, beside it, its numbers in the file of the same name with .bin.
 
     Made from the ONNX model, so that both are the same graph with the same names; numbers stay float32.
@@ -96,7 +104,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     from ..graph import to_export
     from .onnx import ended, exported
 
-    model = ended(exported(*to_export(net, preprocess, uint8=uint8)), ending)
+    model = ended(exported(*to_export(net, preprocess, uint8=uint8), sides), ending)
     made = from_onnx(model.SerializeToString())
     for end, data in zip((".xml", ".bin"), made, strict=True):
         with written_whole(path.with_suffix(end)) as temporary:
