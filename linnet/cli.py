@@ -28,6 +28,7 @@ def make_app() -> App:
         version=f"linnet {__version__}",
         default_parameter=Parameter(negative=()),
     )
+    app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # `main` says that it was heard
     for place, (verb, module) in enumerate(VERBS.items()):
         name = SHORT.get(verb, verb)
         one = Parameter(negative=(), consume_multiple=True if verb in MANY else None)
@@ -102,11 +103,26 @@ def main(tokens: list[str] | None = None) -> None:
         print(f"linnet: {error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
     except KeyboardInterrupt:
-        print("linnet: stopped.", file=sys.stderr)
-        sys.exit(130)
+        leave_stopped()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `linnet archs | head` is no error
         sys.exit(0)
     except OSError as error:  # a full disk, a folder that may not be written, a name that is too long
         print(f"linnet: {error}. Mend that, and run the same command again.", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if not interrupted(error):
+            raise
+        leave_stopped()
+
+
+def leave_stopped() -> None:
+    print("linnet: stopped.", file=sys.stderr)
+    sys.exit(130)
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C underneath: torch's exporter, for one, makes an error of its own of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

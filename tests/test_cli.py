@@ -104,3 +104,38 @@ def test_a_closed_pipe_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=root)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def lost_in_a_library() -> None:
+    """As torch.onnx makes an error of its own of Ctrl-C while it imports its parts."""
+    try:
+        raise KeyboardInterrupt
+    except BaseException:
+        raise AttributeError("module has no attribute 'exc'")  # noqa: B904
+
+
+def told(*_given: object, **_settings: object) -> None:
+    try:
+        lost_in_a_library()
+    except AttributeError as error:
+        raise RuntimeError("Failed to export the model") from error
+
+
+def pressed(*_given: object, **_settings: object) -> None:
+    raise KeyboardInterrupt
+
+
+def broken(*_given: object, **_settings: object) -> None:
+    raise RuntimeError("a fault of ours")
+
+
+def test_ctrl_c_is_one_line_also_where_a_library_makes_an_error_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for answer in (pressed, told):
+        monkeypatch.setattr("linnet.weights.archs.archs", answer)
+        assert run("archs") == 130
+        assert capsys.readouterr().err == "linnet: stopped.\n"
+    monkeypatch.setattr("linnet.weights.archs.archs", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        run("archs")
