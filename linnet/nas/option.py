@@ -55,7 +55,7 @@ def option_lines(options: tuple[Option, ...], chosen: Option | None) -> list[str
         star = " *" if one == chosen else ""
         rows.append([
             one.arch + star, str(one.image), one.way, ms(one.predicted_ms), ms(one.measured_ms),
-            f"{one.size_bytes / 1e6:.1f}", *[f"{(one.memory_bytes or 0) / 1e6:.0f}"] * memory,
+            f"{one.size_bytes / 1e6:.1f}", *["" if one.memory_bytes is None else f"{one.memory_bytes / 1e6:.0f}"] * memory,
             "" if one.accuracy is None else f"{100 * one.accuracy:.1f} %", one.verdict,
         ])  # fmt: skip
     return columns(head, rows)

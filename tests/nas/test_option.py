@@ -17,6 +17,14 @@ def test_the_table_has_what_fits_on_top_and_marks_what_was_chosen() -> None:
     assert "8.50 ms of 4" in rows[2]
 
 
+def test_memory_that_was_not_measured_is_no_zero() -> None:
+    measured, not_measured = Option("a", 128, "onnx", 8, memory_bytes=72_000_000), Option("a", 112, "onnx", 8)
+    head, *rows = option_lines((measured, not_measured), None)
+    assert "memory MB" in head
+    assert rows[0].split() == ["a", "128", "onnx", "0.0", "72", "fits"]
+    assert rows[1].split() == ["a", "112", "onnx", "0.0", "fits"]
+
+
 def test_there_and_back() -> None:
     one = Option("a", 128, "openvino-bf16", 5, memory_bytes=7)
     assert Option.from_json(one.to_json()) == one
