@@ -1,6 +1,7 @@
 """Networks on every runtime and precision that is installed, beside PyTorch eager and compiled, ours and timm's, all in turns.
 
-    python benchmarks/deploy.py                # six networks, batch 1 and 32, two threads: about 12 minutes on 2 cores
+    python benchmarks/deploy.py                # six networks, batch 1 and 32, two threads: about 12 minutes on 2 cores, and
+                                               # AOTInductor's compiling, half a minute and more for each network
     python benchmarks/deploy.py --quick        # two networks, batch 1, without torch.compile and AOTInductor: about a minute
     python benchmarks/deploy.py --networks mobilenetv2_100 --batches 1 --seconds 10
 
@@ -21,6 +22,7 @@ from typing import Any
 
 import timm
 import torch
+import torch._inductor.config
 from about import about
 
 from linnet.arch.names import find

@@ -55,7 +55,12 @@ def test_it_is_linnets_own_source(sealed):
 
     for part in (preprocess.Preprocess, image.open_image, image.read_size, onnx.refuse_external_data, onnx.load_onnx):
         assert inspect.getsource(part) in text
-    for loader in (openvino.load_openvino, litert.load_litert, executorch.load_executorch, aotinductor.load_aotinductor):
+    for loader in (
+        openvino.load_openvino,
+        litert.load_litert,
+        executorch.load_executorch,
+        aotinductor.load_aotinductor,
+    ):
         assert inspect.getsource(loader) in text
     for alone in (executorch.load_executorch, aotinductor.load_aotinductor):  # which do not load without it
         text = text.replace(inspect.getsource(alone), "")

@@ -128,7 +128,8 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     """
     import torch
     import torch._inductor
-    from torch._inductor.runtime.runtime_utils import cache_dir
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+    from torch.fx.experimental import _config as export_settings
 
     from ...files import written_whole
     from ..graph import to_export
@@ -152,7 +153,7 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
     batch = torch.export.Dim("batch", min=1, max=2**16)
     with quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         # A batch of one is no other case, nor is a map of one pixel.
-        with torch.fx.experimental._config.patch(backed_size_oblivious=True):
+        with export_settings.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             program = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
         made = torch._inductor.aoti_compile_and_package(
             program, package_path=f"{folder}/model.pt2", inductor_configs=settings

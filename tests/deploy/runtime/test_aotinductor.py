@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,9 +96,9 @@ def test_alone_in_a_bundle_it_is_still_asked_for():
     with pytest.raises(
         SettingError, match=r"nothing but aotinductor, whose file is machine code.*--runtime aotinductor$"
     ):
-        chosen_way("x.linnet", ["aotinductor"], "")
-    assert chosen_way("x.linnet", ["aotinductor"], "aotinductor") == "aotinductor"
-    assert chosen_way("x.linnet", ["aotinductor", "onnx"], "") == "onnx"
+        chosen_way(Path("x.linnet"), ["aotinductor"], "")
+    assert chosen_way(Path("x.linnet"), ["aotinductor"], "aotinductor") == "aotinductor"
+    assert chosen_way(Path("x.linnet"), ["aotinductor", "onnx"], "") == "onnx"
 
 
 @compiles
