@@ -35,6 +35,7 @@ class Fitted:
     metrics: dict[str, Any]
     certificate: dict[str, Any]
     seconds: float
+    most_frequent: tuple[str, float]  # class among the photos that it was measured on, and its share of them
     front: Front | None = None  # what was seen and tried, under a budget
 
     def to_json(self) -> dict[str, Any]:
@@ -43,6 +44,7 @@ class Fitted:
             "arch": self.arch,
             "split": self.split,
             "metrics": self.metrics,
+            "most_frequent": dict(zip(("class", "share"), self.most_frequent, strict=True)),
             "certificate": self.certificate,
             "seconds": round(self.seconds, 1),
             **({"candidates": self.front.to_json()} if self.front else {}),
@@ -67,6 +69,7 @@ class Fitted:
                 "",
                 f"{self.arch}: {what.format(f'{100 * self.metrics[name]:.1f} %')}"
                 f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
+                *self.guessing(),
                 f"certificate passed: {RUNTIMES[runtime].title}{precision} answers as PyTorch does; {latency['median_ms']:.2f} ms a photo"
                 f" (p90 {latency['p90_ms']:.2f}), batch 1",
                 *(self.front.verdict() if self.front else ()),
@@ -77,6 +80,17 @@ class Fitted:
                 f"try      linnet predict {self.bundle} PHOTO.jpg",
                 f"or       python {self.bundle}/predict.py PHOTO.jpg   (needs no torch, no linnet)",
             ]
+        )
+
+
+    def guessing(self) -> tuple[str, ...]:
+        """A line where it has learnt nothing that can be shown."""
+        name, share = self.most_frequent
+        if "top1" not in self.metrics or self.metrics["top1_interval"][0] > share:
+            return ()
+        return (
+            f"That is not surely better than always to say {name!r} ({100 * share:.1f} %): it has hardly learnt anything. Train"
+            " longer (--epochs, --minutes), begin with pretrained weights, or give more photos.",
         )
 
 
@@ -331,6 +345,7 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
         metrics=found.metrics.to_json(),
         certificate=bundle.facts["certificates"][0],
         seconds=time.monotonic() - began,
+        most_frequent=most_frequent(counts[split]),
         front=front,
     )
 
@@ -341,6 +356,12 @@ def count(members: Any, classes: tuple[str, ...]) -> dict[str, int]:
 
     numbers = Counter(label for photo in members for label in photo.labels)
     return {name: numbers[label] for label, name in enumerate(classes)}
+
+
+def most_frequent(counts: dict[str, int]) -> tuple[str, float]:
+    """The class with the most photos, and its share of all."""
+    name = max(counts, key=counts.__getitem__)
+    return name, counts[name] / max(1, sum(counts.values()))
 
 
 def say(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_what_it_says_is_what_it_found(fitted: Fitted) -> None:
     assert f"{100 * fitted.metrics['top1']:.1f} % of 30 test photos" in text
     assert str(fitted.bundle) in text
     assert json.loads(json.dumps(fitted.to_json()))["split"] == "test"
+
+
+def test_a_model_that_guesses_is_called_so(fitted: Fitted) -> None:
+    assert fitted.most_frequent[1] == pytest.approx(0.1)
+    for low, said in ((0.05, True), (0.1, True), (0.11, False)):
+        one = replace(fitted, metrics={**fitted.metrics, "top1": 0.12, "top1_interval": [low, 0.3]})
+        assert ("not surely better than always to say" in str(one)) == said
 
 
 def test_ctrl_c_after_the_training_says_how_to_go_on(fitted: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:

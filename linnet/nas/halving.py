@@ -100,7 +100,7 @@ def halve(
         )  # if all failed: those that had stopped before
         order = sorted(going, key=lambda name: -found[name].best)
         if len(racing) > 1:
-            why = f"the most accurate of {len(found)} networks after short trainings of up to {trained} epoch{'s' * (trained > 1)}"
+            why = f"the most accurate of {len(found)} network{'s' * (len(found) > 1)} after short trainings of up to {trained} epoch{'s' * (trained > 1)}"
         if late:
             why += f", when the time for the other {len(sides) - len(found)} was up" * (len(found) < len(sides))
             return ordered(found, order[0]), why

@@ -111,6 +111,10 @@ def options_of(
             if not measured:
                 return
             looks = [one for one in found if one.image == side and one.way in measured]
+            if budget.size_mb is not None:  # which no other side changes
+                looks = [one for one in looks if one.size_bytes <= 1e6 * budget.size_mb]
+            if not looks:
+                return
             best = min(looks, key=lambda one: (max(1.0, share_of(one, budget)), one.measured_ms or 0))
             way, own = best.way, [one for one in found if one.way == best.way]
             goal = largest_side(network, budget, side, best.measured_ms or 0)

@@ -19,13 +19,15 @@ def only_onnx(monkeypatch):
             monkeypatch.setitem(sys.modules, known.module, None)
 
 
-def test_what_is_here_works_and_what_is_not_has_its_line():
-    """Whatever is installed where the tests run; in an environment with all of them this tests all."""
+def test_what_is_here_works_and_what_is_not_has_its_line(monkeypatch):
+    """Whatever is installed where the tests run; in an environment with all of them this tests all, but AOTInductor: a
+    second compile for what test_aotinductor.py shows."""
+    monkeypatch.setattr(aotinductor, "cannot_compile", lambda: "there is no compiler")
     found = look_at_runtimes()
     assert [one.name for one in found.states] == list(WAYS)
     for one in found.states:
         known = WAYS[one.name][0]
-        if known.program and aotinductor.cannot_compile():
+        if known.program:
             assert one.state == "runs only"
         elif is_here(known.module) and is_here(known.maker):
             assert one.state == "works" or "does not compute in bfloat16" in one.text, one

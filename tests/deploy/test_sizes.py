@@ -20,6 +20,7 @@ from linnet.deploy.certificate import Candidate, prove
 from linnet.deploy.classifier import Classifier
 from linnet.deploy.export import export
 from linnet.deploy.manifest import manifest_text
+from linnet.deploy.proven import write_files
 from linnet.deploy.runtime.known import RUNTIMES, WAYS, is_here
 from linnet.deploy.runtime.onnx import convert, load_onnx
 from linnet.deploy.sizes import check_dynamic, dynamic_ways, proof_sizes, sides_around, with_sizes
@@ -55,6 +56,14 @@ def test_what_cannot_leave_its_size_open_is_refused_by_name():
             net = build(find(name))
         with pytest.raises(SettingError, match=f"^{name} has positions or windows"):
             check_dynamic(net, ["onnx"])
+
+
+def test_a_network_that_branches_on_the_size_is_refused_by_torch(tmp_path):
+    net = build(find("squeezenet1_1").scaled(width=0.25, image=96).with_classes(5)).eval()
+    said = r"^squeezenet1_1 cannot leave its image size open from 65 to 192 pixels: .*Leave out --image dynamic\.$"
+    with pytest.raises(ProofError, match=said):
+        write_files(RUNTIMES["onnx"], net, Preprocess(image=96), tmp_path / "model.onnx", uint8=False, sides=(65, 192))
+    assert list(tmp_path.iterdir()) == []
 
 
 def spread_norms(net, images):

@@ -63,6 +63,13 @@ def test_files_that_are_too_large_in_float_are_tried_in_int8() -> None:
     assert any("MB of" in one.verdict for one in found if not one.fits)
 
 
+def test_files_that_are_too_large_at_a_side_are_not_looked_at_at_others() -> None:
+    network, budget = lite(), Budget(size_mb=1)
+    found = options_of(network, network.sides[-1], budget, list(NS), Predictor(budget), device)
+    assert {one.image for one in found} == {network.sides[-1]}
+    assert not any(one.fits for one in found)
+
+
 def test_a_device_that_is_slower_than_the_rule_of_three_is_stepped_down_on() -> None:
     network = lite()
 
