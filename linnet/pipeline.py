@@ -82,7 +82,6 @@ class Fitted:
             ]
         )
 
-
     def guessing(self) -> tuple[str, ...]:
         """A line where it has learnt nothing that can be shown."""
         name, share = self.most_frequent

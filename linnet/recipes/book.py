@@ -13,7 +13,7 @@ from ..training.recipe import Recipe
 from .published import Published
 
 FILES = (
-    "fine_tune", "modern", "cifar10",
+    "fine_tune", "int8_fine_tune", "modern", "cifar10",
     "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "mnasnet", "efficientnet", "efficientnet_lite", "efficientnetv2",
     "mobilevit", "convnext", "vit", "deit", "swin", "resnet",
 )  # fmt: skip

@@ -35,7 +35,8 @@ def compile_net(net: nn.Module, recipe: Recipe, device: torch.device) -> None:
 
 
 def choose_compile(recipe: Recipe, device: torch.device) -> Literal["off", "on"]:
-    """What "auto" is: on a GPU "on", but with `recompute`, which does the forward pass twice in a way of its own."""
+    """What "auto" is: on a GPU "on", but with `recompute`, which does the forward pass twice in a way of its own, and with
+    `int8`, whose rounding is put in at each step."""
     if recipe.compile != "auto":
         return recipe.compile
-    return "on" if device.type == "cuda" and not recipe.recompute else "off"
+    return "on" if device.type == "cuda" and not recipe.recompute and not recipe.int8 else "off"

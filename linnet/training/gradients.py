@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from ..errors import TrainingError
 from ..nn.batchnorm import group_sizes, learning_batch_norms
 from ..nn.drop import Part, see_part
 from . import measure
+from .int8 import rounding
 from .memory import LESS, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def backward(r: Run, images: Tensor, targets: Tensor, part: Part | None) -> Tens
     at = r.position
     while True:
         try:
-            found, moved, statistics = accumulate(r, images, targets, part)
+            with rounding(r.net) if r.recipe.int8 else contextlib.nullcontext():
+                found, moved, statistics = accumulate(r, images, targets, part)
             break
         except RuntimeError as error:
             if not is_out_of_memory(error):

@@ -38,6 +38,7 @@ from .ema import Ema
 from .environment import describe, differences
 from .freeze import freeze_rows
 from .guard import Guard
+from .int8 import refuse_branches
 from .log import Log, Silence
 from .loss import Loss, balanced_weights
 from .memory import keep_memory
@@ -122,10 +123,15 @@ def prepare(
         recipe = dataclasses.replace(recipe, arch=arch.to_json())
     torch.manual_seed(recipe.seed)
     net = build(arch.with_classes(len(photos.classes)))
+    if recipe.int8:
+        refuse_branches(net)
     if not resume:
         preprocess = Preprocess()
         if first:
-            load_body(net, first)
+            if first.classes == photos.classes:  # it goes on, its classifier too
+                load_exactly(net, first.state, what=first.arch.name)
+            else:
+                load_body(net, first)
             preprocess, facts = first.preprocess, dict(first.facts)
         if recipe.teacher and is_place(recipe.teacher):
             recipe = dataclasses.replace(recipe, teacher=str(Path(recipe.teacher).absolute()))
@@ -228,7 +234,7 @@ def resolve(
         classes=net.arch.classes,
         device=device,
         memory_format=recipe.memory_format,
-        precision=recipe.precision,
+        precision="fp32" if recipe.int8 else recipe.precision,
     )
     freeze_rows(net, 0)
     return dataclasses.replace(

@@ -73,6 +73,7 @@ class Recipe(Checked):
     head_lr_factor: Above0 = 1.0
     layer_decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0  # of the rate, for each residual layer below
     bn_frozen: Switch = False
+    int8: Switch = False  # go on with a trained network, weights and activations rounded as int8 rounds them
     ema: Share = 0.9999
     label_smoothing: Share = 0.1
     loss: Literal["auto", "softmax", "focal", "sigmoid"] = "auto"  # softmax; sigmoid where photos have several labels
@@ -136,6 +137,10 @@ class Recipe(Checked):
             raise SettingError(
                 f"recipe: policy {self.policy!r} stands in place of RandAugment. Set phases.randaugment to 0, or policy to"
                 ' "none".'
+            )
+        if self.int8 and (self.precision == "bf16" or self.compile == "on"):
+            raise SettingError(
+                'recipe: int8 rounds what float32 computes, step by step. Set precision to "fp32" and compile to "off".'
             )
         if self.compile == "on" and self.recompute:
             raise SettingError("recipe: compile 'on' and recompute do not go together. Leave one out.")

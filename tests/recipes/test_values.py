@@ -173,7 +173,7 @@ LAST: dict[str, tuple[float, ...]] = {
     "modern":                           (0, 0.2, 1.0, 0.1, 0, 0),
 }
 # fmt: on
-OURS = {"fine_tune", "cifar10"}  # not of ImageNet: tested below
+OURS = {"fine_tune", "int8_fine_tune", "cifar10"}  # not of ImageNet: tested below
 
 
 def matching(table: dict[str, Any], name: str) -> Any:

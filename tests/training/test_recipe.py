@@ -59,7 +59,7 @@ def mutants():
         name = path[-1]
         typo = name[0] + name[2] + name[1] + name[3:] if name[1:2] != name[2:3] and len(name) > 3 else name + "z"
         yield f"typo {path}", at(path, lambda p, n, typo=typo: p.update({typo: p.pop(n)})), (typo, f"'{name}'")
-        switch = name in ("bn_frozen", "teacher_hard", "deterministic", "recompute")
+        switch = name in ("bn_frozen", "int8", "teacher_hard", "deterministic", "recompute")
         wrong = ["yes", 1, float("nan"), None] if switch else [True, {"a": 1}, float("nan"), -1]
         for value in wrong:
             yield f"{value} at {path}", at(path, lambda p, n, value=value: p.update({n: value})), ()

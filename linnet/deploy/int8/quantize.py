@@ -99,7 +99,9 @@ def quantised(
             named = ", ".join(one.layer for one in worst[:3])
             raise ProofError(
                 f"{name} {first.verdict}, also with half of its layers left in float, so it is not in the bundle. The"
-                f" most sensitive are {named}. Allow more with --max-drop, or take float32 or bf16."
+                f" most sensitive are {named}. Allow more with --max-drop, take float32 or bf16, or let it learn to bear int8:"
+                f" linnet train PHOTOS --recipe int8_fine_tune --pretrained RUN --arch {net.arch.name}"
+                f" --image {preprocess.image}"
             )
     left = [one.to_json() for one in worst if one.layer in best.float_layers]
     gate = {"split": choice.validation.split, "sha256": choice.validation.sha256, **best.verdict.to_json()}
