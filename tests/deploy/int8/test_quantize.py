@@ -99,7 +99,9 @@ def test_what_cannot_be_kept_is_refused_with_the_layers_at_fault(sure, choice, m
         return lambda images: np.zeros((len(images), 4), np.float32) - np.arange(4, dtype=np.float32) ** 2 * np.nan
 
     monkeypatch.setattr(quantize, "open_model", all_wrong)
-    with pytest.raises(ProofError, match=r"onnx-int8 drops .*half of its layers.*most sensitive are .*--max-drop.*int8_fine_tune"):
+    with pytest.raises(
+        ProofError, match=r"onnx-int8 drops .*half of its layers.*most sensitive are .*--max-drop.*int8_fine_tune"
+    ):
         make(sure, choice, monkeypatch)
 
 
