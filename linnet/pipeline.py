@@ -83,13 +83,14 @@ class Fitted:
         )
 
     def guessing(self) -> tuple[str, ...]:
-        """A line where it has learnt nothing that can be shown."""
+        """A line where the photos do not show that it has learnt anything."""
         name, share = self.most_frequent
         if "top1" not in self.metrics or self.metrics["top1_interval"][0] > share:
             return ()
         return (
-            f"That is not surely better than always to say {name!r} ({100 * share:.1f} %): it has hardly learnt anything. Train"
-            " longer (--epochs, --minutes), begin with pretrained weights, or give more photos.",
+            f"That is not surely better than always to say {name!r} ({100 * share:.1f} %): it has hardly learnt anything, or"
+            f" {self.metrics['n']:,} photos are too few to show it. Train longer (--epochs, --minutes), begin with pretrained"
+            " weights, or give more photos.",
         )
 
 

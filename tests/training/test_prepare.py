@@ -162,6 +162,13 @@ def test_pretrained_weights_are_taken_all_but_the_classifier(tiny_recipe, tiny_p
             assert torch.equal(tensor, state[name]), name
     assert r.net.get_classifier().weight.shape == (3, 32)
     assert not r.net.get_classifier().weight.any()
+    own = dataclasses.replace(
+        model, classes=tiny_photos.classes, state=r.net.state_dict() | {"head.classifier.bias": torch.ones(3)}
+    )
+    monkeypatch.setattr(module, "find_weights", lambda name, arch: own)
+    again = prepare(recipe, tiny_photos, tmp_path / "again", resume=False, progress=quiet)
+    again.log.close()
+    assert again.net.get_classifier().bias.all(), "the classifier of the very same classes goes on"
     assert r.recipe.preprocess == Preprocess(mean=(0.5,) * 3, image=32).to_json()
     assert r.facts == {"licence": "Apache-2.0"}
     assert len(said) == 1  # a free licence is not spoken of
