@@ -37,17 +37,18 @@ class Plain:
     weight_decay: float = 0.05
     smoothing: float = 0.1
     ema: float = 0.99
-    augmentation: str = "trivial"  # or "rand": RandAugment 2, 7
+    augmentation: str = "trivial"  # or "rand": RandAugment 2, 7; or "none"
     warmup: float = 0.2  # share of the schedule
     crop: float = 0.875  # of the resized short side, in evaluation
     small: bool = False  # pictures of 32 pixels: without the network's first two strides
 
 
 def network(name: str, small: bool) -> nn.Module:
-    """timm's model as it comes; MobileNetV2 for `small` pictures keeps the resolution in its stem and second row."""
+    """timm's model as it comes; for `small` pictures a mobile network keeps the resolution in its first two strides."""
     net = timm.create_model(name)
     if small:
-        net.conv_stem.stride = net.blocks[1][0].conv_dw.stride = (1, 1)
+        strided = [m for m in net.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]
+        strided[0].stride = strided[1].stride = (1, 1)
     return net
 
 
@@ -77,9 +78,9 @@ def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
     shape = torch.channels_last if form.startswith("channels_last") else torch.contiguous_format
     bf16 = form.endswith("bf16")
     normal = transforms.Normalize(plain.mean, plain.std)
-    strong = transforms.TrivialAugmentWide() if plain.augmentation == "trivial" else transforms.RandAugment(2, 7)
+    strong = {"trivial": [transforms.TrivialAugmentWide()], "rand": [transforms.RandAugment(2, 7)], "none": []}
     steps = [transforms.RandomResizedCrop(plain.image, plain.crop_area, interpolation=BICUBIC),
-             transforms.RandomHorizontalFlip(), strong, transforms.ToTensor(), normal]  # fmt: skip
+             transforms.RandomHorizontalFlip(), *strong[plain.augmentation], transforms.ToTensor(), normal]  # fmt: skip
     train = ImageFolder(str(photos / "train"), transforms.Compose(steps))
     loader = DataLoader(train, plain.batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
     net = network(plain.network, plain.small)

@@ -54,7 +54,7 @@ def export(
 
     Args:
         run: A run's folder, or a model's .safetensors file.
-        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8, litert, executorch, aotinductor. One that fails its proof is left out.
+        to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8, litert, litert-int8, executorch, executorch-int8, aotinductor. One that fails its proof is left out.
             "auto" makes all that are installed but aotinductor, whose file is a program for this kind of processor, measures them in turns and marks the best for latency, memory and size.
             "web" makes onnx and a page beside the bundle that runs it in browsers.
         out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.

@@ -159,6 +159,8 @@ def converting(known: KnownRuntime, net: Net, sides: Sides | None = None) -> Ite
     except LinnetError:
         raise
     except Exception as error:  # converters raise all kinds
+        if interrupted(error):
+            raise KeyboardInterrupt from None
         why = " ".join(str(error).split())[:200] or type(error).__name__
         if sides:
             raise ProofError(
@@ -168,6 +170,13 @@ def converting(known: KnownRuntime, net: Net, sides: Sides | None = None) -> Ite
         raise ProofError(
             f"{known.title} cannot take {net.arch.name}, so it is not in the bundle ({why}). Take other runtimes."
         ) from error
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether a Ctrl-C is what an error came of: torch's exporter makes errors of its own of whatever is raised inside it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def candidate_of(runtime: Runtime, place: Path, *, threads: int, int8: Quantised | None = None) -> Candidate:

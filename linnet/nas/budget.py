@@ -40,6 +40,11 @@ class Budget:
         runtimes = [name for name, known in RUNTIMES.items() if not known.program]
         ways = [name for name, (known, _) in WAYS.items() if not known.program]
         allowed = list(dict.fromkeys(("auto", *runtimes, *ways)))
+        if self.runtime in WAYS and self.runtime not in allowed:
+            raise SettingError(
+                f"{RUNTIMES[self.runtime].title} is not chosen under a budget: its file is compiled for this kind of processor"
+                f" alone. Leave --runtime out, and make it of the finished run: linnet export RUN --to {self.runtime}"
+            )
         if self.runtime not in allowed:
             raise SettingError(
                 f"There is no runtime {self.runtime!r}; allowed: {', '.join(allowed)}.{did_you_mean(self.runtime, allowed)}"

@@ -15,6 +15,7 @@ from ..deploy.bench.peak import peak_memory
 from ..deploy.certificate import latency
 from ..deploy.eager import untrained
 from ..deploy.graph import to_export
+from ..deploy.proven import interrupted
 from ..deploy.runtime.known import find_way
 from ..deploy.runtime.onnx import exported
 from ..deploy.runtime.opening import open_model
@@ -82,5 +83,7 @@ def int8_files(net: Net, preprocess: Preprocess, way: str) -> tuple[bytes, ...] 
     maker = import_module(f"..deploy.runtime.{find_way(way)[0].name}_int8", __package__)
     try:
         return tuple(maker.quantise(maker.prepare(net, preprocess, [noise]), maker.SETTINGS[0]))
-    except Exception:  # quantisers raise all kinds; this one way is then not among the options
+    except Exception as error:  # quantisers raise all kinds; this one way is then not among the options
+        if interrupted(error):
+            raise KeyboardInterrupt from None
         return None

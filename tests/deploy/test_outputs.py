@@ -13,7 +13,7 @@ from linnet.deploy.certificate import compare_probabilities
 from linnet.deploy.classifier import Classifier, listed_ways
 from linnet.deploy.export import export
 from linnet.deploy.outputs import are_probabilities, logits_of, probabilities
-from linnet.deploy.runtime.known import is_here
+from linnet.deploy.runtime.known import RUNTIMES, is_here
 from linnet.errors import SettingError
 from linnet.weights.model import read_model
 
@@ -113,7 +113,7 @@ def test_the_bundle_answers_as_one_with_logits(several, run, several_run, sealed
     assert shares == pytest.approx(dict(Classifier(plain).predict(path).classes), abs=1e-5)
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+@pytest.mark.parametrize("runtime", ["onnx", "openvino", "litert", "executorch"])
 @pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
 def test_int8_ends_in_float(runtime, ending, sure):
     """The very logits of int8, then softmax or sigmoid in float32."""
@@ -123,10 +123,12 @@ def test_int8_ends_in_float(runtime, ending, sure):
 
     if runtime == "openvino" and not (is_here("openvino") and is_here("nncf")):
         pytest.skip('not installed: pip install "linnet-vision[openvino]"')
+    if runtime in ("litert", "executorch") and not is_here(RUNTIMES[runtime].maker_of("int8")):
+        pytest.skip(f"not installed: {RUNTIMES[runtime].install}")
     maker = import_module(f"linnet.deploy.runtime.{runtime}_int8")
     net, preprocess, images, prepared = sure
     prepared = prepared if runtime == "onnx" else maker.prepare(net, preprocess, images)
     files = maker.quantise(prepared, maker.SETTINGS[0])
     logits = open_model(runtime, "int8", list(files), threads=1)(images[0])
-    shares = open_model(runtime, "int8", maker.with_ending(files, ending), threads=1)(images[0])
+    shares = open_model(runtime, "int8", maker.with_ending(prepared, files, ending), threads=1)(images[0])
     np.testing.assert_allclose(shares, probabilities(logits, several=ending == "sigmoid"), atol=1e-5)

@@ -31,6 +31,21 @@ def test_a_missing_package_is_named_before_anything_is_written(name, run, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_inside_a_converter_is_no_failure_of_the_converter(run, tmp_path, monkeypatch):
+    """torch's exporter makes an error of its own of whatever is raised inside it."""
+
+    def stopped(*_a, **_k):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Failed to export the model") from error
+
+    monkeypatch.setattr(onnx_runtime, "convert", stopped)
+    model = read_model(run)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(RUNTIMES["onnx"], model.net(), model.preprocess, tmp_path / "model.onnx", uint8=False)
+
+
 def test_a_converter_that_fails_gives_one_line(run, tmp_path, monkeypatch):
     def breaks(*_a, **_k):
         raise NotImplementedError("aten.frobnicate\nis not known")

@@ -99,8 +99,8 @@ def quantised(
             named = ", ".join(one.layer for one in worst[:3])
             raise ProofError(
                 f"{name} {first.verdict}, also with half of its layers left in float, so it is not in the bundle. The"
-                f" most sensitive are {named}. Allow more with --max-drop, take float32 or bf16, or let it learn to bear int8:"
-                f" linnet train PHOTOS --recipe int8_fine_tune --pretrained RUN --arch {net.arch.name}"
+                f" most sensitive are {named}. Allow more with --max-drop, take float32 or bf16, or let it learn to bear int8 (not"
+                f" MobileOne or RepViT): linnet train PHOTOS --recipe int8_fine_tune --pretrained RUN --arch {net.arch.name}"
                 f" --image {preprocess.image}"
             )
     left = [one.to_json() for one in worst if one.layer in best.float_layers]
@@ -108,7 +108,7 @@ def quantised(
     facts |= {"gate": gate, "decided": best.verdict.decided, "float_layers": left}
     if worst:
         facts |= {"all_int8": first.verdict.to_json(), "culprits": [one.to_json() for one in worst[:10]]}
-    files = tuple(maker.with_ending(best.files, ending)) if ending else best.files
+    files = tuple(maker.with_ending(prepared, best.files, ending)) if ending else best.files
     return Quantised(files, best.verdict, facts)
 
 

@@ -18,6 +18,8 @@ from ..quiet import silent
 from .known import Run, not_here
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from ...data.preprocess import Preprocess
     from ...nn.net import Net
 
@@ -72,19 +74,24 @@ def convert(net: Net, preprocess: Preprocess, path: Path, *, uint8: bool = False
 
     Raises: whatever its converter raises for a network that it cannot take.
     """
-    import torch
-
     from ...files import written_whole
     from ..graph import to_export
+
+    made = lowered(*to_export(net, preprocess, uint8=uint8, ending=ending, batch=1))
+    with written_whole(path) as temporary:
+        temporary.write_bytes(made)
+        temporary.chmod(0o644)
+
+
+def lowered(module: nn.Module, example: Tensor) -> bytes:
+    """A module as ExecuTorch's program, for inputs of the example's shape."""
+    import torch
+
     from ..quiet import quiet
 
-    module, example = to_export(net, preprocess, uint8=uint8, ending=ending, batch=1)
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # type: ignore[import-not-found]
         from executorch.exir import to_edge_transform_and_lower  # type: ignore[import-not-found]
 
         program = torch.export.export(module, (example,))
-        lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
-    with written_whole(path) as temporary:
-        temporary.write_bytes(lowered.buffer)
-        temporary.chmod(0o644)
+        return bytes(to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().buffer)

@@ -74,11 +74,12 @@ RUNTIMES = {
             ("fp32", "bf16", "int8"), quantiser="nncf",
         ),
         KnownRuntime(
-            "litert", "LiteRT", ("model.tflite",), "ai-edge-litert", "ai_edge_litert", "litert_torch", batch="1",
-            channels_last=True,
+            "litert", "LiteRT", ("model.tflite",), "ai-edge-litert", "ai_edge_litert", "litert_torch", ("fp32", "int8"),
+            batch="1", channels_last=True, quantiser="ai_edge_quantizer",
         ),
         KnownRuntime(  # its package does not bring torch, without which it does not load
-            "executorch", "ExecuTorch", ("model.pte",), "executorch torch", "executorch", "executorch", batch="1",
+            "executorch", "ExecuTorch", ("model.pte",), "executorch torch", "executorch", "executorch", ("fp32", "int8"),
+            batch="1",
         ),
         KnownRuntime("aotinductor", "AOTInductor", ("model.pt2",), "torch", "torch", "torch", program=True),
     )

@@ -147,7 +147,7 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     return [made.SerializeToString()]
 
 
-def with_ending(files: Sequence[bytes], ending: str) -> list[bytes]:
+def with_ending(prepared: Float, files: Sequence[bytes], ending: str) -> list[bytes]:
     """model.int8.onnx that gives probabilities (see graph.ENDINGS): computed in float32, from the same logits."""
     import onnx
 

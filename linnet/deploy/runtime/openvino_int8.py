@@ -66,7 +66,7 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     return saved(made)
 
 
-def with_ending(files: Sequence[bytes], ending: str) -> list[bytes]:
+def with_ending(prepared: Float, files: Sequence[bytes], ending: str) -> list[bytes]:
     """model.xml and model.bin that give probabilities (see graph.ENDINGS): computed in float32, from the same logits."""
     import openvino
     from openvino import opset13

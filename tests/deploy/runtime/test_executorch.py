@@ -14,7 +14,7 @@ from linnet.weights.model import read_model
 def test_what_is_known_of_it(monkeypatch):
     """Also where it is not installed."""
     known = RUNTIMES["executorch"]
-    assert (known.files, known.precisions, known.batch) == (("model.pte",), ("fp32",), "1")
+    assert (known.files, known.precisions, known.batch) == (("model.pte",), ("fp32", "int8"), "1")
     assert known.shape(64, "float32") == "[1, 3, 64, 64]"
     assert known.install == 'pip install "linnet-vision[executorch]"'
     monkeypatch.setitem(sys.modules, "executorch.runtime", None)

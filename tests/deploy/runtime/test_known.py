@@ -21,6 +21,7 @@ def test_every_runtime_has_its_file_here_and_a_place_of_its_own_in_a_bundle():
 def test_int8_has_files_of_its_own():
     assert RUNTIMES["onnx"].files_of("int8") == ("model.int8.onnx",)
     assert RUNTIMES["openvino"].files_of("int8") == ("openvino-int8/model.xml", "openvino-int8/model.bin")
+    assert RUNTIMES["executorch"].files_of("int8") == ("model.int8.pte",)
     for one in RUNTIMES.values():
         assert one.files_of("fp32") == one.files_of("bf16") == one.files
         assert not set(one.files_of("int8")) & set(one.files)
