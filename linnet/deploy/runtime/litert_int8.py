@@ -93,7 +93,8 @@ def last_layer(net: Net) -> str:
 def results_of(layer: str) -> str:
     """What the names of a layer's results match: LiteRT writes them as a path of "class_attribute", and an end.
 
-    Containers that are never called themselves, such as the head, are not in it. Its activation counts to a layer, and to a gate
+    What was fused comes before, joined with ";": its own name is the last. Containers that are never called themselves, such as the
+    head, are not in it. Its activation counts to a layer, and to a gate
     all its parts; a block's sum has the block's name.
 
     >>> bool(re.search(results_of("stages.0.1"), "nn.Net_net/nn.Sequential_stages/nn.Sequential_0/nn.Block_1;2"))
@@ -104,7 +105,7 @@ def results_of(layer: str) -> str:
     *containers, own = [rf"/[^/;]*_{re.escape(name)}" for name in layer.split(".")]
     path = "".join(f"({name})?" for name in containers) + own
     inside = r"(/[^;]*)?" if layer.endswith(".gate") else r"(/[^/;]*_act)?"
-    return rf"\.Net(_[^/;]*)?{path}{inside};"
+    return rf"\.Net(_[^/;]*)?{path}{inside};\d*;?$"
 
 
 def with_ending(prepared: Float, files: Sequence[bytes], ending: str) -> list[bytes]:
