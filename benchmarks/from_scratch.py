@@ -5,9 +5,9 @@
 
 Two questions. Progressive learning's own claim: at equal epochs, are growing images faster and no worse than one size? And
 against others: the plain script (benchmarks/plain.py: average of the weights, one-cycle schedule, its fastest layout and
-precision; RandAugment where Linnet has it, for clothing) trains the same network at the same last size for as many whole epochs as fit into the
-time of Linnet's growing run, rounded up; its learning rate is the best of two on one seed. Times run from the first look
-at the folder to the last validation. Every run is a process of its own.
+precision; RandAugment for clothing, none for CIFAR-10, as Linnet) trains the same network at the same last size for as
+many whole epochs as fit into the time of Linnet's growing run, rounded up; its learning rate is the best of two on one
+seed. Times run from the first look at the folder to the last validation. Every run is a process of its own.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def run_linnet(task: Task, photos: Path, seed: int, growing: bool) -> dict[str, 
 
 
 def run_plain(task: Task, photos: Path, seed: int, epochs: int, lr: float, form: str) -> dict[str, Any]:
-    plain = Plain(task.network, task.image, epochs, lr, seed, ema=0.998,
-                  augmentation="none" if task.small else "rand", crop_area=task.crop_area, crop=1.0 if task.small else 0.875, small=task.small)  # fmt: skip
+    augmentation, crop = ("none", 1.0) if task.small else ("rand", 0.875)
+    plain = Plain(task.network, task.image, epochs, lr, seed, augmentation=augmentation, ema=0.998,
+                  crop_area=task.crop_area, crop=crop, small=task.small)  # fmt: skip
     return {**train_plain(photos, plain, form), "epochs": epochs}
 
 

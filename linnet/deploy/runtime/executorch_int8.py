@@ -51,8 +51,8 @@ def prepare(net: Net, preprocess: Preprocess, images: Sequence[np.ndarray], *, u
 def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()) -> list[bytes]:
     """model.int8.pte by one of SETTINGS, with these layers left in float32.
 
-    Weights by channel without an offset, activations by tensor with one. Pooling, gates' curves and attention stay float32:
-    XNNPACK has no int8 for them.
+    Weights by channel without an offset, activations by tensor with one. Means and every curve but ReLU stay float32: XNNPACK
+    has no int8 for them.
     """
     import torch
 
