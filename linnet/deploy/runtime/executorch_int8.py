@@ -73,11 +73,30 @@ def quantiser_of(prepared: Float, setting: str, float_layers: Set[str]) -> Any:
     """XNNPACK's quantiser for all layers but `float_layers` and what normalises pixels."""
     from dataclasses import replace
 
+    import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (  # type: ignore[import-not-found]
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
     from torchao.quantization.pt2e import MinMaxObserver  # type: ignore[import-not-found]
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation  # type: ignore[import-not-found]
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY  # type: ignore[import-not-found]
+
+    cut_off = (torch.ops.aten.hardtanh.default, torch.ops.aten.hardtanh_.default)
+
+    class Quantiser(XNNPACKQuantizer):  # type: ignore[misc]
+        """It knows that ReLU belongs to the convolution before it, not that ReLU6 does; what comes between is far wider."""
+
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            model = super().annotate(model)
+            for node in model.graph.nodes:
+                before = node.args[0].meta.get(Q_ANNOTATION_KEY) if node.target in cut_off else None
+                if before is not None and before.output_qspec is not None and len(node.args[0].users) == 1:
+                    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                        output_qspec=before.output_qspec, _annotated=True
+                    )
+                    before.output_qspec = None
+            return model
 
     config = get_symmetric_quantization_config(is_per_channel=True)
     if setting == "widest":
@@ -92,7 +111,7 @@ def quantiser_of(prepared: Float, setting: str, float_layers: Set[str]) -> Any:
         layer = layer_of(path[0].removeprefix(prepared.inside)) if path else ""
         return layer != "" and layer not in float_layers
 
-    return XNNPACKQuantizer().set_global(config).set_filter_function(chosen)
+    return Quantiser().set_global(config).set_filter_function(chosen)
 
 
 def with_ending(prepared: Float, files: Sequence[bytes], ending: str) -> list[bytes]:
