@@ -14,7 +14,7 @@ from linnet.weights.model import read_model
 def test_what_is_known_of_it(monkeypatch):
     """Also where it is not installed."""
     known = RUNTIMES["litert"]
-    assert (known.files, known.precisions, known.batch) == (("model.tflite",), ("fp32",), "1")
+    assert (known.files, known.precisions, known.batch) == (("model.tflite",), ("fp32", "int8"), "1")
     assert known.shape(64, "float32") == known.shape(64, "uint8") == "[1, 64, 64, 3]"
     assert known.install == 'pip install "linnet-vision[litert]"'
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
