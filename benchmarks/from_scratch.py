@@ -1,7 +1,7 @@
 """From scratch: Linnet with growing images, Linnet at one size, and a plain script with timm's model; three seeds, in turn.
 
     python benchmarks/from_scratch.py clothing PHOTOS     # train/ validation/ test/ of clothing photos; about 20 minutes
-    python benchmarks/from_scratch.py cifar10 FOLDER      # as benchmarks/cifar_folder.py makes it; about 40 minutes
+    python benchmarks/from_scratch.py cifar10 FOLDER      # as benchmarks/cifar_folder.py makes it; about an hour
 
 Two questions. Progressive learning's own claim: at equal epochs, are growing images faster and no worse than one size? And
 against others: the plain script (benchmarks/plain.py: average of the weights, one-cycle schedule, its fastest layout and

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from . import SHORT, VERBS, __version__
-from .errors import LinnetError
+from .errors import LinnetError, interrupted
 
 MANY = {"bench", "evaluate", "export"}  # verbs whose flags may take several values: --image 224 288
 EPILOGUE = """
@@ -119,10 +119,3 @@ def main(tokens: list[str] | None = None) -> None:
 def leave_stopped() -> None:
     print("linnet: stopped.", file=sys.stderr)
     sys.exit(130)
-
-
-def interrupted(error: BaseException | None) -> bool:
-    """Whether an error is Ctrl-C underneath: torch's exporter, for one, makes an error of its own of it."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None

@@ -53,6 +53,13 @@ def others_answer(limit: timedelta | None = None) -> Generator[None]:
         ) from error
 
 
+def interrupted(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C underneath: torch's exporter, for one, makes an error of its own of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """The nearest allowed names as a sentence, or nothing.
 

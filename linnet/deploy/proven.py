@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..data.preprocess import Preprocess
 from ..data.source import Photo
-from ..errors import LinnetError, ProofError, SettingError
+from ..errors import LinnetError, ProofError, SettingError, interrupted
 from ..evaluation.progress import shown_progress
 from ..files import written_whole
 from ..nn.net import Net
@@ -170,13 +170,6 @@ def converting(known: KnownRuntime, net: Net, sides: Sides | None = None) -> Ite
         raise ProofError(
             f"{known.title} cannot take {net.arch.name}, so it is not in the bundle ({why}). Take other runtimes."
         ) from error
-
-
-def interrupted(error: BaseException | None) -> bool:
-    """Whether a Ctrl-C is what an error came of: torch's exporter makes errors of its own of whatever is raised inside it."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def candidate_of(runtime: Runtime, place: Path, *, threads: int, int8: Quantised | None = None) -> Candidate:

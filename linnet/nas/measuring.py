@@ -15,12 +15,11 @@ from ..deploy.bench.peak import peak_memory
 from ..deploy.certificate import latency
 from ..deploy.eager import untrained
 from ..deploy.graph import to_export
-from ..deploy.proven import interrupted
 from ..deploy.runtime.known import find_way
 from ..deploy.runtime.onnx import exported
 from ..deploy.runtime.opening import open_model
 from ..deploy.runtime.openvino import from_onnx
-from ..errors import LinnetError
+from ..errors import LinnetError, interrupted
 from ..nn.net import Net
 
 SECONDS = 0.7  # a way is timed for so long

@@ -32,7 +32,9 @@ class Float:
     example: torch.Tensor
     images: tuple[torch.Tensor, ...]
     inside: str  # what modules' names begin with, where pixels are normalised before them
-    made: dict[bytes, torch.fx.GraphModule] = field(default_factory=dict)
+    made: dict[bytes, tuple[str, Set[str]]] = field(
+        default_factory=dict
+    )  # by file its setting and its layers in float32
 
 
 def prepare(net: Net, preprocess: Preprocess, images: Sequence[np.ndarray], *, uint8: bool = False) -> Float:
@@ -54,6 +56,12 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
     Weights by channel without an offset, activations by tensor with one. Means and every curve but ReLU stay float32: XNNPACK
     has no int8 for them.
     """
+    file = lowered(rounded(prepared, setting, float_layers), prepared.example)
+    prepared.made[file] = setting, float_layers
+    return [file]
+
+
+def rounded(prepared: Float, setting: str, float_layers: Set[str]) -> torch.fx.GraphModule:
     import torch
 
     with quiet():
@@ -63,10 +71,8 @@ def quantise(prepared: Float, setting: str, float_layers: Set[str] = frozenset()
         with torch.inference_mode():
             for image in prepared.images:
                 watched(image)
-        module = convert_pt2e(watched)
-    file = lowered(module, prepared.example)
-    prepared.made[file] = module
-    return [file]
+        made: torch.fx.GraphModule = convert_pt2e(watched)
+    return made
 
 
 def quantiser_of(prepared: Float, setting: str, float_layers: Set[str]) -> Any:
@@ -120,4 +126,4 @@ def with_ending(prepared: Float, files: Sequence[bytes], ending: str) -> list[by
 
     from ..graph import ENDINGS
 
-    return [lowered(nn.Sequential(prepared.made[files[0]], ENDINGS[ending]()), prepared.example)]
+    return [lowered(nn.Sequential(rounded(prepared, *prepared.made[files[0]]), ENDINGS[ending]()), prepared.example)]

@@ -75,7 +75,7 @@ RUNTIMES = {
         ),
         KnownRuntime(
             "litert", "LiteRT", ("model.tflite",), "ai-edge-litert", "ai_edge_litert", "litert_torch", ("fp32", "int8"),
-            batch="1", channels_last=True, quantiser="ai_edge_quantizer",
+            batch="1", channels_last=True,
         ),
         KnownRuntime(  # its package does not bring torch, without which it does not load
             "executorch", "ExecuTorch", ("model.pte",), "executorch torch", "executorch", "executorch", ("fp32", "int8"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...data.preprocess import Preprocess
     from ...nn.net import Net
 
-SETTINGS = ("moving average",)  # of each image's ends; the quantiser has no other way that is whole
+SETTINGS = ("moving average",)  # of each image's ends, as the quantiser does it unasked
 # Operators by the names of their results: what normalises pixels, and what gives the file's result, which has no other name.
 PIXELS, RESULT = r"\.Pixels(_\d+)?;", r"^serving_default_output"
 
@@ -93,9 +93,8 @@ def last_layer(net: Net) -> str:
 def results_of(layer: str) -> str:
     """What the names of a layer's results match: LiteRT writes them as a path of "class_attribute", and an end.
 
-    What was fused comes before, joined with ";": its own name is the last. Containers that are never called themselves, such as the
-    head, are not in it. Its activation counts to a layer, and to a gate
-    all its parts; a block's sum has the block's name.
+    What was fused comes before, joined with ";": its own name is the last. Containers that are never called themselves, such as
+    the head, are not in it. Its activation counts to a layer, and to a gate all its parts; a block's sum has the block's name.
 
     >>> bool(re.search(results_of("stages.0.1"), "nn.Net_net/nn.Sequential_stages/nn.Sequential_0/nn.Block_1;2"))
     True
