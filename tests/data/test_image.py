@@ -171,15 +171,16 @@ def test_a_large_photo_is_cheap_when_a_small_one_is_asked_for():
         "data = nasty.encoded(nasty.picture(1, 6000, 6000), 'JPEG', quality=90)\n"
         "open('/proc/self/clear_refs', 'w').write('5')\n"  # forget the peak of making it
         "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) / 1024\n"
-        "before = peak(); times = []\n"
+        "before = peak(); cheap = []\n"
         "for _ in range(5):\n"
         "    start = time.process_time(); size = open_image(data, at_least=448).size\n"
-        "    times.append(time.process_time() - start)\n"
-        "print(size[0], min(times), peak() - before)\n"
-    ) if Path("/proc/self/clear_refs").exists() else "750 0 0"  # fmt: skip
-    side, seconds, megabytes = map(float, out.split())
+        "    cheap.append(time.process_time() - start)\n"
+        "rise = peak() - before; start = time.process_time(); open_image(data).load()\n"
+        "print(size[0], (time.process_time() - start) / min(cheap), rise)\n"
+    ) if Path("/proc/self/clear_refs").exists() else "750 9 0"  # fmt: skip
+    side, times_cheaper, megabytes = map(float, out.split())
     assert side == 750
-    assert seconds < 0.08  # 0.02 to 0.03 alone on the machine
+    assert times_cheaper > 2  # measured: 6 to 7
     assert megabytes < 30
 
 
@@ -224,24 +225,24 @@ def test_bombs_are_refused_on_the_header(nasty, tmp_path):
     for name, data in bombs.items():
         (tmp_path / name).write_bytes(data)
     out = in_a_child(
-        "import pathlib, resource, sys, time\n"
+        "import pathlib, resource, statistics, sys, time\n"
         "from linnet.data.image import SERVER, BadImage, open_image\n"
         "files = [p.read_bytes() for p in sorted(pathlib.Path(sys.argv[1]).iterdir())] * 15\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "before, slowest, reasons = peak(), 0, set()\n"
+        "before, times, reasons = peak(), [], set()\n"
         "for data in files:\n"
         "    start = time.process_time()\n"
         "    try: open_image(data, limits=SERVER)\n"
         "    except BadImage as error: reasons.add(error.reason)\n"
         "    else: raise SystemExit('accepted')\n"
-        "    slowest = max(slowest, time.process_time() - start)\n"
-        "print(len(files), slowest, peak() - before, '|'.join(reasons))\n",
+        "    times.append(time.process_time() - start)\n"
+        "print(len(files), statistics.median(times), peak() - before, '|'.join(reasons))\n",
         str(tmp_path),
     )  # fmt: skip
-    n, slowest, megabytes, reasons = out.split(maxsplit=3)
+    n, usual, megabytes, reasons = out.split(maxsplit=3)
     assert int(n) >= 100
     assert reasons.strip() == "too many pixels"
-    assert float(slowest) < 0.1  # 0.02 is the bar, on a quiet machine
+    assert float(usual) < 0.02  # reading the header takes 0.001; decoding, seconds
     assert float(megabytes) < 50
 
 
@@ -275,7 +276,7 @@ def test_a_pipe_a_device_a_folder_and_an_unreadable_file_do_not_hang(tmp_path, m
         patch.setattr(linnet.data.image.os, "open", refuse)
         with pytest.raises(BadImage, match=r"locked.jpg: it cannot be read \(Permission denied\)"):
             open_image(tmp_path / "locked.jpg")
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 30  # it comes back at all
 
 
 def test_no_child_process_and_no_word_on_the_terminal(corpus):
@@ -352,10 +353,10 @@ def try_mutants(nasty, n: int) -> tuple[int, int]:
     rng, good, slow = random.Random(0), 0, 0
     for number in range(n):
         data = mutated(seeds[number % len(seeds)], rng)
-        start = time.perf_counter()
+        start = time.process_time()
         with contextlib.suppress(BadImage):
             good += open_image(data, limits=SERVER, at_least=32).mode == "RGB"
-        slow += time.perf_counter() - start > 1
+        slow += time.process_time() - start > 1
     return good, slow
 
 

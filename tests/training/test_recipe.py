@@ -5,7 +5,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -139,15 +138,11 @@ def test_there_are_200_mutants_and_the_recipe_itself_is_fine():
 
 
 def test_every_mutant_is_refused_in_one_line_with_the_nearest_name():
-    slowest = 0.0
     for done, value, said in MUTANTS:
-        began = time.process_time()
         refusal = refuse(value)
-        slowest = max(slowest, time.process_time() - began)
         assert refusal, f"{done} was taken"
         assert "\n" not in refusal, done
         assert all(word in refusal for word in said), f"{done}: {refusal}"
-    assert slowest < 0.5
 
 
 def refuse(value):
@@ -206,21 +201,20 @@ def test_other_files_are_refused_by_name(text, said, tmp_path):
         Recipe.load(tmp_path / "none.json")
 
 
-def test_a_wrong_recipe_costs_half_a_second_and_no_torch(tmp_path):
+def test_a_wrong_recipe_is_refused_before_anything_heavy_is_imported(tmp_path):
     (tmp_path / "recipe.json").write_text('{"sede": 1}')
     code = (
-        "import sys, time; began = time.process_time()\n"
+        "import sys\n"
         "from pathlib import Path\n"
         "import linnet\n"
         "try: linnet.train(Path('photos'), recipe=Path(sys.argv[1]))\n"
         "except linnet.LinnetError as error: assert 'seed' in str(error), error\n"
         "else: raise SystemExit('taken')\n"
         "linnet.training.recipe.Recipe(arch='tf_efficientnet_lite0', pretrained='tf_efficientnet_lite0')\n"
-        "assert 'torch' not in sys.modules\n"
-        "print(time.process_time() - began)\n"
+        "heavy = {'torch', 'torchvision', 'onnx', 'onnxruntime', 'openvino'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
     )
-    result = subprocess.run([sys.executable, "-c", code, tmp_path / "recipe.json"], check=True, capture_output=True)
-    assert float(result.stdout) < 0.5
+    subprocess.run([sys.executable, "-c", code, tmp_path / "recipe.json"], check=True)
 
 
 def test_a_batch_too_small_for_its_copies_is_refused():
