@@ -25,6 +25,7 @@ golden: .venv/.installed-dev
 
 docs: .venv/.installed-dev
 	$(BIN)/python docs/reference/make_models.py
+	$(BIN)/python docs/reference/make_recipe.py
 
 bench: .venv/.installed-dev
 	@echo "Each file in benchmarks/ is one comparison; its first lines say how to run it."

@@ -2,12 +2,13 @@
 
     python benchmarks/from_scratch.py clothing PHOTOS     # train/ validation/ test/ of clothing photos; about 20 minutes
     python benchmarks/from_scratch.py cifar10 FOLDER      # as benchmarks/cifar_folder.py makes it; about an hour
+    python benchmarks/from_scratch.py whole PHOTOS        # clothing at the length that Linnet takes by itself; about an hour
 
 Two questions. Progressive learning's own claim: at equal epochs, are growing images faster and no worse than one size? And
 against others: the plain script (benchmarks/plain.py: average of the weights, one-cycle schedule, its fastest layout and
 precision; RandAugment for clothing, none for CIFAR-10, as Linnet) trains the same network at the same last size for as
 many whole epochs as fit into the time of Linnet's growing run, rounded up; its learning rate is the best of two on one
-seed. Times run from the first look at the folder to the last validation. Every run is a process of its own.
+seed. `whole` asks the first question alone, over the epochs that Linnet's first recipe has. Times run from the first look at the folder to the last validation. Every run is a process of its own.
 """
 
 from __future__ import annotations
@@ -46,15 +47,19 @@ SEEDS, RATES = (0, 1, 2), (2e-3, 4e-3)
 @dataclass(frozen=True)
 class Task:
     network: str
-    epochs: int
+    epochs: int | None  # none: as many as Linnet's first recipe has
     image: int
     first_image: int
     crop_area: tuple[float, float]
+    beside_plain: bool = True
     small: bool = False  # pictures of 32 pixels: the first two strides of the network are taken away, no RandAugment
 
 
 TASKS = {
     "clothing": Task("mobilenetv3_small_100", epochs=10, image=160, first_image=96, crop_area=(0.2, 1.0)),
+    "whole": Task(
+        "mobilenetv3_small_100", epochs=None, image=160, first_image=96, crop_area=(0.2, 1.0), beside_plain=False
+    ),
     "cifar10": Task("mobilenetv3_small_100", epochs=3, image=32, first_image=24, crop_area=(0.6, 1.0), small=True),
 }
 
@@ -70,7 +75,7 @@ def recipe_of(task: Task, photos: Path, n: int, seed: int, *, growing: bool) -> 
         recipe = Recipe(
             arch=without_strides(find(task.network), 2).to_json(), photos=str(photos), seed=seed,
             phases=progressive(
-                task.epochs, stages=3, image=(task.first_image, task.image), multiple=4, randaugment=(0, 0),
+                task.epochs or 3, stages=3, image=(task.first_image, task.image), multiple=4, randaugment=(0, 0),
                 dropout=(0, 0), batch=64,
             ),
             optimizer=AdamW(lr=2e-3), schedule=Cosine(warmup=0.5), ema=0.998, clip=5.0, crop_area=task.crop_area,
@@ -79,8 +84,8 @@ def recipe_of(task: Task, photos: Path, n: int, seed: int, *, growing: bool) -> 
         )  # fmt: skip
     if growing:
         return recipe
-    last = recipe.phases[-1]
-    return dataclasses.replace(recipe, phases=(dataclasses.replace(last, epochs=task.epochs),))
+    epochs = sum(phase.epochs for phase in recipe.phases)
+    return dataclasses.replace(recipe, phases=(dataclasses.replace(recipe.phases[-1], epochs=epochs),))
 
 
 def run_linnet(task: Task, photos: Path, seed: int, growing: bool) -> dict[str, Any]:
@@ -104,30 +109,52 @@ def run_plain(task: Task, photos: Path, seed: int, epochs: int, lr: float, form:
     return {**train_plain(photos, plain, form), "epochs": epochs}
 
 
+@dataclass(frozen=True)
+class Opponent:
+    """The plain script as it is at its best: the fastest layout and precision, the better of RATES on one seed."""
+
+    form: str
+    formats: dict[str, float]
+    rate: float
+    trials: dict[float, dict[str, Any]]
+
+    @classmethod
+    def of(cls, task: Task, photos: Path) -> Opponent:
+        formats = apart(measure_formats, task.network, task.image, 64, task.small)
+        form = max(formats, key=lambda name: formats[name])
+        trials = {lr: apart(run_plain, task, photos, 0, 2, lr, form) for lr in RATES}
+        return cls(form, formats, max(trials, key=lambda rate: trials[rate]["validation"]), trials)
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        return statistics.median(row["seconds"] for row in self.trials.values()) / 2
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "plain_form": self.form, "plain_formats": self.formats, "plain_rate": self.rate,
+            "plain_trials": {str(k): v for k, v in self.trials.items()},
+        }  # fmt: skip
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("task", choices=TASKS)
     arguments.add_argument("photos", type=Path)
     given = arguments.parse_args()
     task, photos, facts = TASKS[given.task], given.photos, about()
-    formats = apart(measure_formats, task.network, task.image, 64, task.small)
-    form = max(formats, key=lambda name: formats[name])
-    trials = {lr: apart(run_plain, task, photos, 0, 2, lr, form) for lr in RATES}
-    lr = max(trials, key=lambda rate: trials[rate]["validation"])
-    per_epoch = statistics.median(row["seconds"] for row in trials.values()) / 2
+    plain = Opponent.of(task, photos) if task.beside_plain else None
     rows: list[dict[str, Any]] = []
     for seed in SEEDS:
         grown = apart(run_linnet, task, photos, seed, True)
-        epochs = math.ceil(grown["seconds"] / per_epoch)
-        rows += [
-            {"side": "growing", "seed": seed, **grown},
-            {"side": "plain", "seed": seed, **apart(run_plain, task, photos, seed, epochs, lr, form)},
-            {"side": "one size", "seed": seed, **apart(run_linnet, task, photos, seed, False)},
-        ]
+        rows.append({"side": "growing", "seed": seed, **grown})
+        if plain:
+            epochs = math.ceil(grown["seconds"] / plain.seconds_per_epoch)
+            found = apart(run_plain, task, photos, seed, epochs, plain.rate, plain.form)
+            rows.append({"side": "plain", "seed": seed, **found})
+        rows.append({"side": "one size", "seed": seed, **apart(run_linnet, task, photos, seed, False)})
         result = {
-            "about": facts, "task": dataclasses.asdict(task), "plain_form": form, "plain_formats": formats,
-            "plain_rate": lr, "plain_trials": {str(k): v for k, v in trials.items()},
-            "runs": rows, "summary": {side: summary(rows, side) for side in ("growing", "one size", "plain")},
+            "about": facts, "task": dataclasses.asdict(task), **(plain.to_json() if plain else {}),
+            "runs": rows, "summary": {side: summary(rows, side) for side in dict.fromkeys(row["side"] for row in rows)},
             "time_growing_by_one_size": ratio(rows, "growing", "one size"),
         }  # fmt: skip
         write_json(Path(__file__).parent / "results" / f"from_scratch_{given.task}.json", result)

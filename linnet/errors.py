@@ -60,6 +60,12 @@ def interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Of a GPU (torch.OutOfMemoryError) or of the machine, whose error has no class of its own."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return type(error).__name__ == "OutOfMemoryError" or any(word in str(error) for word in words)
+
+
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """The nearest allowed names as a sentence, or nothing.
 

@@ -75,6 +75,33 @@ def locked(path: str | Path) -> Generator[None]:
         os.close(handle)  # which gives it free
 
 
+@contextmanager
+def held(path: str | Path, busy: str) -> Generator[None]:
+    """Have `path` to ourselves while the block lasts: who else asks for it is refused. Locks as in `locked`.
+
+    Raises: FileError that says `busy`, where another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    place = Path(path)
+    with _refusals_explained(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileError(busy) from None
+        except OSError:  # this place has no locks
+            pass
+        yield
+    finally:
+        os.close(handle)  # which gives it free
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename inside `folder` survive a power cut (where the system knows how)."""
     if os.name == "posix":

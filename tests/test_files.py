@@ -13,6 +13,7 @@ from linnet.files import (
     cache_folder,
     free_file,
     fresh_folder,
+    held,
     locked,
     sha256_file,
     write_json,
@@ -128,3 +129,15 @@ def test_a_free_file_is_never_one_that_is_there(tmp_path):
     page.write_text("mine")
     (tmp_path / "page-2.html").symlink_to(tmp_path / "nowhere")
     assert free_file(page) == tmp_path / "page-3.html"
+
+
+def test_what_one_process_holds_is_refused_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl", reason="Windows has no such locks")
+    path = tmp_path / "run" / ".lock"
+    with held(path, "busy"), pytest.raises(FileError, match="busy"), held(path, "busy"):
+        pass
+    with held(path, "busy"):
+        pass
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with held(path, "busy"), held(path, "busy"):
+        pass

@@ -103,11 +103,16 @@ def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
 
 
 def test_without_weights_it_trains_from_scratch_and_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("linnet.weights.pretrained.at_hand", lambda name: False)
+    monkeypatch.setattr("linnet.weights.pretrained.obtainable", lambda name: False)
     arch, note = choose_arch(from_scratch=False)
     assert arch == WITHOUT_WEIGHTS
+    assert "from scratch" in note
     assert "linnet-vision[lite]" in note
-    monkeypatch.setattr("linnet.weights.pretrained.at_hand", lambda name: True)
+    monkeypatch.setattr("linnet.weights.pretrained.obtainable", lambda name: name == WITHOUT_WEIGHTS)
+    arch, note = choose_arch(from_scratch=False)
+    assert arch == WITHOUT_WEIGHTS
+    assert "Fine-tuning" in note
+    monkeypatch.setattr("linnet.weights.pretrained.obtainable", lambda name: True)
     note = f"Fine-tuning {DEFAULT} from its ImageNet weights (Apache-2.0)."
     assert choose_arch(from_scratch=False) == (DEFAULT, note)
 

@@ -176,6 +176,12 @@ def table(
         raise SettingError(f"classes is {classes}: give 1 or more.")
     if batch < 2 or precision not in get_args(Precision):
         raise SettingError(f"batch is {batch} and precision {precision!r}: give 2 or more, and fp32 or bf16.")
+    if not train_memory and (batch, precision) != (32, "fp32"):
+        raise SettingError(
+            "--batch and --precision are those of a training step: add --train-memory, or leave them out."
+        )
+    if train_memory and (steps is not None or format != "text"):
+        raise SettingError("--train-memory is for one network, as text (or --json): leave out --steps and --format.")
     if steps is not None:
         return _steps(name, steps, format, plain=(image, width, depth, classes) == (None, 1, 1, None))
     if name is None:

@@ -210,7 +210,8 @@ def stop_if_bad(diagnosis: Diagnosis, max_bad: float) -> None:
     files = "".join(f"\n  {finding.path}: {finding.reason}" for finding in bad[:SHOWN])
     more = f"\n  ... and {len(bad) - SHOWN} more; `linnet doctor` lists all" if len(bad) > SHOWN else ""
     root = shown(diagnosis.photos.root)
-    raise DataError(f"{root} cannot be trained on: {'; '.join(problems)}. Mend or remove these files:{files}{more}")
+    remedy = f" Mend or remove these files:{files}{more}" if bad else ""
+    raise DataError(f"{root} cannot be trained on: {'; '.join(problems)}.{remedy}")
 
 
 def shown(path: str | os.PathLike) -> str:

@@ -23,6 +23,7 @@ from .outputs import OUTPUTS
 
 SUFFIX = ".linnet"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")  # what is printed into commands for a shell
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Runtime:
     def __post_init__(self) -> None:
         object.__setattr__(self, "more", tuple(self.more))
         object.__setattr__(self, "sides", tuple(self.sides))
+        if not (WORD.fullmatch(self.runtime) and WORD.fullmatch(self.precision)):
+            raise ValueError(f"{self.runtime!r} and {self.precision!r} name no runtime and precision")
         if self.input not in ("float32", "uint8"):
             raise ValueError(f'input is {self.input!r}, not "float32" or "uint8"')
         if self.output not in OUTPUTS:
@@ -104,6 +107,8 @@ def read_bundle(folder: str | Path) -> Bundle:
             facts=facts,
         )
         files = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in facts["files"].items()}
+        if not WORD.fullmatch(bundle.name):
+            raise ValueError(f"{bundle.name!r} is no name of a bundle")
         if bundle.labels not in ("one", "several"):
             raise ValueError(f'labels is {bundle.labels!r}, not "one" or "several"')
         if bundle.arch.classes != len(classes):

@@ -67,10 +67,11 @@ def model_card(
     drop: str,
     counts: Mapping[str, Mapping[str, int]],
     facts: Mapping[str, Any],
+    known: bool = True,
 ) -> str:
     """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown.
 
-    The figures are those of the first of `runtimes`, whose `certificates` come in the same order.
+    `known`: whether it is known which photos the network was trained on. The figures are those of the first of `runtimes`, whose `certificates` come in the same order.
     """
     certificate, known = certificates[0], RUNTIMES[runtimes[0].runtime]
     inside = runtimes[0].input == "uint8"
@@ -79,6 +80,8 @@ def model_card(
     on = f"{metrics.n:,} {split} photos" + (
         ", which chose nothing" if split == "test" else ", by which its weights were also chosen"
     )
+    if not known:
+        on = f"{metrics.n:,} photos, of which it is not known whether it was trained on them"
     if side := certificate["images"].get("packed"):
         on += f" (resized to a short side of {side} pixels before)"
     one_label = isinstance(metrics, Metrics)
@@ -114,7 +117,7 @@ def model_card(
         processor=certificate["machine"]["processor"],
         memory=f", taking {took} of memory in all" if (took := memory(certificate)) else "",
         preprocess=preparation(preprocess, inside=inside),
-        data=learnt_from(counts),
+        data=learnt_from(counts, several=not one_label),
         licence=licence(facts),
         absent=f"Measured on fewer than 10 photos, so hardly known: {', '.join(few)}."
         if few
@@ -228,7 +231,8 @@ def preparation(p: Preprocess, *, inside: bool = False) -> str:
     return f"{turned}{size}, {p.channels}, divided by 255, less ({mean}), divided by ({std})"
 
 
-def learnt_from(counts: Mapping[str, Mapping[str, int]]) -> str:
+def learnt_from(counts: Mapping[str, Mapping[str, int]], *, several: bool = False) -> str:
+    """`counts` are of labels: of `several`, a photo may have many or none."""
     if not counts:
         return "The run that made it left no list of its photos."
     sums = ", ".join(f"{sum(classes.values()):,} for {split}" for split, classes in counts.items())
@@ -241,7 +245,7 @@ def learnt_from(counts: Mapping[str, Mapping[str, int]]) -> str:
     )
     if train and train[least] == train[most]:
         spread = f" In train each class has {train[least]:,}."
-    return f"Photos: {sums}.{spread}"
+    return f"{'Labels of photos' if several else 'Photos'}: {sums}.{spread}"
 
 
 def licence(facts: Mapping[str, Any]) -> str:

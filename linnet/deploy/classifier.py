@@ -201,21 +201,21 @@ def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
     labels first those that are said."""
     read = [one for one in predictions if not one.error]
     wide = max((len(one.path) for one in read), default=0)
-    said = [", ".join(one.labels) or "-" for one in read if one.labels is not None]
+    said = [shown_name(", ".join(one.labels)) or "-" for one in read if one.labels is not None]
     if said:
         first = min(max(map(len, said)), 40)
-        shares = ["   ".join(f"{name} {100 * share:.1f} %" for name, share in one.classes) for one in read]
+        shares = ["   ".join(f"{shown_name(name)} {100 * share:.1f} %" for name, share in one.classes) for one in read]
         return [
             f"{one.path:{wide}}  {labels:{first}}   {rest}"
             for one, labels, rest in zip(read, said, shares, strict=True)
         ]
-    names = [len(name) for one in read for name, _ in one.classes[:1]]
+    names = [len(shown_name(name)) for one in read for name, _ in one.classes[:1]]
     first = min(max(names, default=0), 30)
     lines = []
     for one in read:
         (name, share), *others = one.classes
-        rest = "   ".join(f"{other} {100 * part:.1f} %" for other, part in others)
-        lines.append(f"{one.path:{wide}}  {name:{first}}  {100 * share:5.1f} %   {rest}".rstrip())
+        rest = "   ".join(f"{shown_name(other)} {100 * part:.1f} %" for other, part in others)
+        lines.append(f"{one.path:{wide}}  {shown_name(name):{first}}  {100 * share:5.1f} %   {rest}".rstrip())
     return lines
 
 

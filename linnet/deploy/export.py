@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,8 @@ def export(
         to: Runtimes to make files for: onnx, onnx-int8, openvino, openvino-bf16, openvino-int8, litert, litert-int8, executorch, executorch-int8, aotinductor. One that fails its proof is left out.
             "auto" makes all that are installed but aotinductor, whose file is a program for this kind of processor, measures them in turns and marks the best for latency, memory and size.
             "web" makes onnx and a page beside the bundle that runs it in browsers.
-        out: Where to write the bundle; none makes NETWORK.linnet in the run's folder. Nothing is overwritten.
-        photos: The photos to prove it on; none takes those of the run.
+        out: Where to write the bundle; by default NETWORK.linnet in the run's folder, or NETWORK-2.linnet if that is there. Nothing is overwritten.
+        photos: The photos to prove it on; by default those of the run.
         split: Which of these photos; where there are no test photos, validation is taken.
         most: Compare at most so many photos, chosen by their content.
         threads: Threads for the measured time; 0 means one per core.
@@ -67,12 +68,12 @@ def export(
         output: What the files give: logits, or probabilities, by a softmax at their end (of several labels each a sigmoid).
         image: Height and width that the files take: fixed to the run's, or dynamic, from half to double of it, proven at several sizes.
         calibration: For int8: measure the ranges of its numbers on so many training photos.
-        max_drop: For int8: points of accuracy that it may lose on the validation photos; none means 0.5, or one photo where that is more. Layers are left in float to keep to it.
+        max_drop: For int8: points of accuracy that it may lose on the validation photos; by default 0.5, or one photo where that is more. Layers are left in float to keep to it.
         zip: Write the bundle as one file too, NAME.linnet.zip, beside its folder; predict and evaluate take either.
     """
     from ..data.source import find_photos
-    from ..errors import SettingError
-    from ..evaluation.evaluate import training_of
+    from ..errors import LinnetError, SettingError
+    from ..evaluation.learnt import digests_of, training_of
     from ..weights.model import read_model
     from .bundle import SUFFIX, check_name, free_place
     from .choice import int8_notes
@@ -108,20 +109,24 @@ def export(
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(
         model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
-        trained_on=trained_on, counts=counts, uint8=uint8, output=output, image=image, calibration=calibration,
+        trained_on=trained_on or None, chosen_by=digests_of(home, "validation"), counts=counts, uint8=uint8, output=output, image=image, calibration=calibration,
         max_drop=max_drop,
     )  # fmt: skip
     made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
     notes = (*ways_table(bundle.facts), *int8_notes(bundle.certificates))
+    no_zip: tuple[str, ...] = ()
     if zip:
-        notes = (*notes, f"{zip_bundle(bundle)}: the same in one file")
-    failed = tuple(bundle.facts.get("failed", ()))
+        try:
+            notes = (*notes, f"{zip_bundle(bundle)}: the same in one file")
+        except LinnetError as error:  # the bundle itself is there
+            no_zip = (str(error),)
+    failed, no_page = tuple(bundle.facts.get("failed", ())), ()
     if with_page:
         page, no_page = page_beside(bundle.folder)
-        notes, failed = (*notes, *page), (*failed, *no_page)
+        notes = (*notes, *page)
     if AUTO in to:  # nobody asked for those by name
-        return Exported(bundle.folder, made, (), (*notes, *(f"Left out: {line}" for line in failed)))
-    return Exported(bundle.folder, made, failed, notes)
+        notes, failed = (*notes, *(f"Left out: {line}" for line in failed)), ()
+    return Exported(bundle.folder, made, (*failed, *no_page, *no_zip), notes)
 
 
 def export_model(
@@ -135,7 +140,8 @@ def export_model(
     most: int = 1000,
     threads: int = 0,
     workers: int = 2,
-    trained_on: frozenset[str] = frozenset(),
+    trained_on: frozenset[str] | None = frozenset(),
+    chosen_by: frozenset[str] = frozenset(),
     counts: Mapping[str, Mapping[str, int]] | None = None,
     uint8: bool = False,
     output: str = "logits",
@@ -145,7 +151,8 @@ def export_model(
 ) -> Bundle:
     """`export` for a Model and Photos at hand: writes the bundle `folder`, whole or not at all.
 
-    `trained_on`: digests of photos that the model has learnt from; these prove nothing and are left out.
+    `trained_on`: digests of photos that the model has learnt from; these prove nothing and are left out. None: it is not
+    known, and the card says so. `chosen_by`: of those that chose its epoch, which are no test photos.
     `calibration` and `max_drop` are for int8: training photos to calibrate on, and points of accuracy that may be lost on
     the validation photos. A runtime that does not answer as the network does, or whose int8 loses more, is left out, and
     why stands in bundle.json as "failed". Where `to` is ("auto",), the runtimes come in the order of fastest.Ranking, and
@@ -190,8 +197,9 @@ def export_model(
         check_dynamic(net, to)
         sides = sides_around(model.arch, model.preprocess.image)
     check_form(model, photos)
+    known, trained_on = trained_on is not None, trained_on or frozenset()
     threads = threads or available_cores()
-    split, chosen = proof_photos(photos, split, model.classes, most, trained_on)
+    split, chosen = proof_photos(photos, split, model.classes, most, trained_on, chosen_by)
     choice, left_out = None, tuple[str, ...]()
     if int8 := [name for name in to if find_way(name)[1] == "int8"]:
         try:
@@ -231,6 +239,7 @@ def export_model(
             drop=str(first.drop),
             counts=counts or {},
             facts=facts,
+            known=known,
         )
         write_text(place / "README.md", card)
         seal(
@@ -246,7 +255,7 @@ def export_model(
                 **default,
                 "certificates": [proof.certificate for proof in proven.proofs],
                 **({"failed": [*left_out, *proven.failures]} if left_out or proven.failures else {}),
-                "images": {"split": split, "names": list(first.names)},
+                "images": {"split": split, "names": list(first.names), **({} if known else {"trained_on": "unknown"})},
                 "licence": facts.get("licence"),
                 "facts": facts,
                 "versions": found,
@@ -256,9 +265,15 @@ def export_model(
 
 
 def proof_photos(
-    photos: Photos, split: str, classes: Sequence[str], most: int, trained_on: frozenset[str]
+    photos: Photos,
+    split: str,
+    classes: Sequence[str],
+    most: int,
+    trained_on: frozenset[str],
+    chosen_by: frozenset[str] = frozenset(),
 ) -> tuple[str, tuple[Photo, ...]]:
-    """Which photos a proof uses: those of `split` (validation where there are no test photos) that were not trained on.
+    """Which photos a proof uses: those of `split` (validation where there are no test photos) that were not trained on;
+    test photos are none of those by which the weights were chosen either.
 
     More than `most` are thinned by their content's hash, the same ones each time.
     Raises: DataError when none are left, SettingError for a split that proves nothing.
@@ -272,9 +287,12 @@ def proof_photos(
         raise SettingError(f"most is {most}; give 1 or more photos.")
     if split == "test" and not photos.test and photos.validation:
         split = "validation"
-    chosen = [photo for photo in photos_of(photos, split, classes) if photo.digest not in trained_on]
+    known = trained_on | chosen_by if split == "test" else trained_on
+    chosen = [photo for photo in photos_of(photos, split, classes) if photo.digest not in known]
     if not chosen:
-        raise DataError(f"{photos.root}: all {split} photos were trained on, so they prove nothing. Give others.")
+        raise DataError(
+            f"{photos.root}: all {split} photos were trained on, or chose the epoch, so they prove nothing. Give others."
+        )
     if len(chosen) > most:
         taken = set(sorted({photo.digest for photo in chosen})[:most])
         chosen = [photo for photo in chosen if photo.digest in taken][:most]
@@ -282,12 +300,20 @@ def proof_photos(
 
 
 def without_places(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's facts without the folder its photos lie in: a bundle goes out to strangers."""
+    """A model's facts without the folders of this machine: a bundle goes out to strangers."""
     facts = dict(facts)
-    recipe = facts.get("recipe")
-    if isinstance(recipe, Mapping) and recipe.get("photos"):
-        facts["recipe"] = {**recipe, "photos": Path(str(recipe["photos"])).name}
+    recipe, source = facts.get("recipe"), facts.get("source")
+    if isinstance(recipe, Mapping):
+        places = {name: recipe[name] for name in ("photos", "teacher", "pretrained") if recipe.get(name)}
+        facts["recipe"] = {**recipe, **{name: last_name(str(place)) for name, place in places.items()}}
+    if isinstance(source, str):
+        facts["source"] = last_name(source)
     return facts
+
+
+def last_name(place: str) -> str:
+    """Of a file or folder; an address, "hf:timm/..." or "https://...", may be known as it stands."""
+    return place if re.match(r"[a-z-]{2,}:", place) else re.split(r"[/\\]", place.rstrip("/\\"))[-1]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def predict(
         images: Picture files, or folders of them.
         top: How many classes to show for each.
         threads: Threads to compute with; 0 means one per core.
-        runtime: Which of the bundle's runtimes to use; none takes the first that is installed.
+        runtime: Which of the bundle's runtimes to use; by default the first that is installed.
     """
     from ..errors import DataError, SettingError
     from .bundle import read_bundle

@@ -9,9 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..data.preprocess import Preprocess
 from ..data.source import Photo
-from ..errors import LinnetError, ProofError, SettingError, interrupted
+from ..errors import LinnetError, ProofError, SettingError, WeightsError, interrupted
 from ..evaluation.progress import shown_progress
 from ..files import written_whole
 from ..nn.net import Net
@@ -93,7 +95,8 @@ def proven_files(
                               progress=progress)  # fmt: skip
             if sides:
                 proof = with_sizes(proof, net, candidate, photos, preprocess, sides)
-        except (ProofError, SettingError) as error:  # the latter: this processor cannot, or int8 has no photos to go by
+        except (ProofError, SettingError, WeightsError) as error:  # SettingError: this processor cannot, or int8 has no
+            # photos to go by; WeightsError: the runtime does not take what its own converter wrote
             failures.append(str(error))
         else:
             passed.append((runtime, proof))
@@ -174,7 +177,20 @@ def converting(known: KnownRuntime, net: Net, sides: Sides | None = None) -> Ite
 
 def candidate_of(runtime: Runtime, place: Path, *, threads: int, int8: Quantised | None = None) -> Candidate:
     files = {name: (place / name).read_bytes() for name in (runtime.file, *runtime.more)}
-    run = open_model(runtime.runtime, runtime.precision, list(files.values()), threads=threads)
+    opened = open_model(runtime.runtime, runtime.precision, list(files.values()), threads=threads)
+
+    def run(images: np.ndarray) -> np.ndarray:
+        try:
+            return opened(images)
+        except LinnetError:
+            raise
+        except Exception as error:  # runtimes raise all kinds
+            if interrupted(error):
+                raise KeyboardInterrupt from None
+            why = " ".join(str(error).split())[:200] or type(error).__name__
+            name = way(runtime.runtime, runtime.precision)
+            raise ProofError(f"{name} fails on {len(images)} images, so it is not in the bundle ({why}).") from error
+
     module = import_module(f".runtime.{runtime.runtime}", __package__)
     inside = getattr(module, "row_outputs", None)
     model, made = files.pop(runtime.file), int8.facts if int8 else {}

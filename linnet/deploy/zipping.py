@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import SettingError
 from ..files import written_whole
+from ..weights.archive import MOST_BYTES
 from .bundle import Bundle, read_bundle
 from .manifest import MANIFEST
 
@@ -31,10 +32,16 @@ def zip_bundle(bundle: Bundle) -> Path:
 
     Its files lie in a folder of the bundle's name, uncompressed: weights hardly shrink, and what is not compressed cannot
     unfold. Files that bundle.json does not list are left out.
-    Raises: SettingError when something is there already, WeightsError when what was written does not read back.
+    Raises: SettingError when something is there already or it is too large, WeightsError when what was written does not read back.
     """
     path, name = zip_of(bundle.folder), bundle.folder.name
     demand_free(path)
+    size = sum(entry["bytes"] for entry in bundle.facts["files"].values()) + (bundle.folder / MANIFEST).stat().st_size
+    if size > MOST_BYTES:
+        raise SettingError(
+            f"{bundle.folder}: its files are {size / 1e6:,.0f} MB, and Linnet reads zips up to {MOST_BYTES / 1e6:,.0f} MB."
+            " Send the folder, or export fewer runtimes."
+        )
     with written_whole(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
             for file in (MANIFEST, *sorted(bundle.facts["files"])):

@@ -58,7 +58,8 @@ def fresh_answers(model: Path, photos: Photos, split: str, *, batch: int, worker
     """
     from ..data.listing import shown_below
     from ..weights.model import read_model
-    from .evaluate import evaluate_model, photos_of, training_of
+    from .evaluate import evaluate_model, photos_of
+    from .learnt import training_of
 
     found = read_model(model)
     learnt = training_of(model, found.facts)[1]
@@ -80,7 +81,7 @@ def fresh_answers(model: Path, photos: Photos, split: str, *, batch: int, worker
 
 def shares_of(model: Path) -> dict[str, float]:
     """How the model's run split its photos, for find_photos; nothing where it does not say."""
-    from .evaluate import training_of
+    from .learnt import training_of
 
     try:
         facts = json.loads((model / "bundle.json").read_bytes()).get("facts") or {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -236,15 +235,16 @@ def evaluate(
     """Measure a trained model on photos: accuracy, each class, calibration, all with their uncertainty.
 
     Args:
-        model: A run's folder, a bundle, or a model's .safetensors file.
-        photos: The folder of photos, or a CSV of path,label; its classes are matched with the model's by name.
+        model: A run's folder, a bundle or its zip, or a model's .safetensors file.
+        photos: The folder of photos, or a CSV of path,label or path,labels; its classes are matched with the model's by name.
         split: Which of its photos: test, validation, train, or all.
-        image: Side in pixels that the network sees, or several of them for a table; none takes the model's own.
+        image: Side in pixels that the network sees, or several of them for a table; by default the model's own.
         batch: Photos per step.
         workers: Processes that decode photos; 0 decodes in this one.
     """
     from ..data.source import find_photos
     from ..weights.model import read_model
+    from .learnt import training_of
 
     check_split(split)
     found = read_model(model)
@@ -273,6 +273,7 @@ def evaluate_model(
 
     from ..data.listing import shown_below
     from ..data.source import packed_side
+    from ..errors import SettingError, is_out_of_memory
     from .label_metrics import measure_several
     from .metrics import measure
     from .several import SeveralEvaluation, check_form
@@ -281,10 +282,18 @@ def evaluate_model(
     chosen = photos_of(photos, split, model.classes)
     preprocess = model.preprocess if image is None else model.preprocess.at(image)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with shown_progress(len(chosen)) as progress:
-        answers = predict_logits(
-            model.net(), chosen, preprocess, batch=batch, workers=workers, device=device, progress=progress
-        )
+    try:
+        with shown_progress(len(chosen)) as progress:
+            answers = predict_logits(
+                model.net(), chosen, preprocess, batch=batch, workers=workers, device=device, progress=progress
+            )
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise SettingError(
+            f"Out of memory with {batch} photos of {preprocess.image} pixels at a time. Give fewer (--batch"
+            f" {max(1, batch // 4)}), or smaller ones (--image)."
+        ) from error
     kind: Any = SeveralEvaluation if photos.several else Evaluation
     figures: Any = measure_several if photos.several else measure
     return kind(
@@ -363,24 +372,6 @@ def notes_on(
     elif split in ("train", "all"):
         notes.append(f"Split {split!r}: if the model was trained on these photos, the figures are too good.")
     return tuple(notes)
-
-
-def training_of(model: Path, facts: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[str]]:
-    """How a run split its photos (shares for find_photos) and the digests of those it trained on; empty if unknown.
-
-    `facts` are the model's: a bundle has its recipe there.
-    """
-    try:
-        recipe = facts.get("recipe") or json.loads((model / "recipe.json").read_text(encoding="utf-8"))
-        shares = {name: float(recipe[name]) for name in ("validation", "test") if name in recipe}
-    except (OSError, ValueError, TypeError):
-        shares = {}
-    try:
-        files = json.loads((model / "data.json").read_text(encoding="utf-8"))["files"]["train"]
-        digests = frozenset(digest for _path, _label, digest in files)
-    except (OSError, ValueError, TypeError, KeyError):
-        digests = frozenset()
-    return shares, digests
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

@@ -119,7 +119,7 @@ def model_and_photos(model: Path, photos: Path) -> tuple[Any, Photos, frozenset[
     """
     from ..data.source import find_photos
     from ..weights.model import read_model
-    from .evaluate import training_of
+    from .learnt import training_of
 
     found = read_model(model)
     shares, trained_on = training_of(model, found.facts)

@@ -141,8 +141,8 @@ def compare(
         first: The folder of a run or a bundle: A.
         second: Another one: B.
         split: On which photos: test, validation, train, or all.
-        photos: Where they are; none takes those of the first model's recipe, or the second's.
-        out: The page to write, a new HTML file; none writes compare-A-B.html here.
+        photos: Where they are; by default those of the first model's recipe, or the second's.
+        out: The page to write, a new HTML file; by default compare-A-B.html here.
         batch: Photos per step, if they have to be evaluated.
         workers: Processes that decode photos; 0 decodes in this one.
 

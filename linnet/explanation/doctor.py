@@ -23,10 +23,10 @@ def doctor(
     """Say what is wrong with a folder of photos, or which runtimes work here.
 
     Args:
-        photos: The folder (or CSV of path,label) to look at; nothing in it is changed.
+        photos: The folder (or CSV of path,label or path,labels) to look at; nothing in it is changed.
         model: A run's folder, a bundle or a model's file that was trained on them: it names labels that it doubts.
-        image: Side in pixels that the network will see; none takes the model's, or 224.
-        max_bad: Fail when more than this share of the files is bad, or a class has no good file; 1 only reports.
+        image: Side in pixels that the network will see; by default the model's, or 224.
+        max_bad: Fail when more than this share of the files is bad, or a class has no good file. By default 1: it only reports.
         truncated: "repair" shows the photos as a training with it uses them: those of train of which 90 % of the rows can
             be decoded, cut to these. By default truncated photos are not used.
         out: A new folder for doctor.html, doctor.json and, where look-alikes lie in two splits, photos.csv without them;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ def report(run: Path, *, out: Path | None = None) -> Path:
 
     Args:
         run: The folder of a run, as `linnet fit` or `linnet train` wrote it.
-        out: Where to write the report; report.html in the run's folder if not given.
+        out: Where to write the report, a new file; by default report.html in the run's folder, which is written anew.
 
-    Raises: SettingError when the folder holds nothing of a run.
+    Raises: SettingError when the folder holds nothing of a run, or `out` is there already.
     """
+    from ..errors import SettingError
     from ..files import write_text
     from .folder import read_run
 
-    out = Path(out) if out is not None else Path(run) / "report.html"
+    own = Path(run) / "report.html"
+    out = Path(out) if out is not None else own
+    if os.path.lexists(out) and out.absolute() != own.absolute():
+        raise SettingError(f"{out}: there is something there already, and nothing is overwritten. Give another name.")
     write_text(out, render(read_run(run)))
     return out
 

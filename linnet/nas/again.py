@@ -25,7 +25,7 @@ def again(bundle: Path, way: str, *, threads: int, limit: float | None) -> tuple
     Up to PROCESSES are asked, until one is within `limit`; the lowest counts.
     Raises: ProofError when none comes to an answer.
     """
-    found: list[float] = []
+    found, why = list[float](), ""
     command = [sys.executable, "-m", "linnet.nas.again", str(bundle.absolute()), way, str(threads)]
     for _ in range(PROCESSES):
         try:
@@ -33,13 +33,17 @@ def again(bundle: Path, way: str, *, threads: int, limit: float | None) -> tuple
                 command, capture_output=True, timeout=PATIENCE, check=False, text=True, cwd=Path(__file__).parents[2]
             )
             found.append(float(json.loads((child.stdout.splitlines() or [""])[-1])["median_ms"]))
-        except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+        except subprocess.TimeoutExpired:
+            why = f"no answer in {PATIENCE} seconds"
+            continue
+        except (ValueError, KeyError, TypeError):
+            why = (child.stderr.strip().splitlines() or ["it said nothing"])[-1][:200]
             continue
         if limit is None or found[-1] <= limit:
             break
     if not found:
         raise ProofError(
-            f"{bundle}: cannot be run on {way} in a new process. Look at it with: linnet predict {bundle} PHOTO"
+            f"{bundle}: cannot be run on {way} in a new process ({why}). To look at it: linnet export RUN --to {way}"
         )
     return min(found), len(found)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 
 import numpy as np
 
@@ -19,11 +18,10 @@ from ..deploy.runtime.known import find_way
 from ..deploy.runtime.onnx import exported
 from ..deploy.runtime.opening import open_model
 from ..deploy.runtime.openvino import from_onnx
-from ..errors import LinnetError, interrupted
+from ..errors import LinnetError
 from ..nn.net import Net
 
 SECONDS = 0.7  # a way is timed for so long
-CALIBRATION = 4  # noise images that int8 is calibrated on: its time does not depend on what they show
 
 
 @dataclass(frozen=True)
@@ -66,23 +64,7 @@ def files_of(net: Net, image: int, ways: Sequence[str]) -> dict[str, tuple[bytes
         if any(find_way(way)[0].name == "openvino" for way in exact):
             alike["openvino"] = from_onnx(model)
         found |= {way: alike[find_way(way)[0].name] for way in exact if find_way(way)[0].name in alike}
-    others = [way for way in exact if way not in found]
+    others = [way for way in ways if way not in found]
     if others:
         found |= {one.way: one.files for one in of_network(replace(net.arch, image=image), others, [])}
-    for way in ways:
-        if find_way(way)[1] == "int8" and (files := int8_files(net, preprocess, way)):
-            found[way] = files
     return found
-
-
-def int8_files(net: Net, preprocess: Preprocess, way: str) -> tuple[bytes, ...] | None:
-    """The network in int8, calibrated on noise; None where the quantiser cannot take it."""
-    side = preprocess.image
-    noise = np.random.default_rng(0).standard_normal((CALIBRATION, 3, side, side)).astype(np.float32)
-    maker = import_module(f"..deploy.runtime.{find_way(way)[0].name}_int8", __package__)
-    try:
-        return tuple(maker.quantise(maker.prepare(net, preprocess, [noise]), maker.SETTINGS[0]))
-    except Exception as error:  # quantisers raise all kinds; this one way is then not among the options
-        if interrupted(error):
-            raise KeyboardInterrupt from None
-        return None

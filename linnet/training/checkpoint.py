@@ -7,6 +7,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class Checkpoint:
     def __init__(self, folder: Path, net: Net, ema: Ema, optimizer: torch.optim.Optimizer, minutes: float) -> None:
         self.path, self.net, self.ema, self.optimizer = folder / NAME, net, ema, optimizer
         self._seconds, self._saved = 60 * minutes, time.monotonic()
-        self._go_on = f"Free some space, then: linnet train --resume {folder}"
+        self._go_on = f"Free some space, then: linnet train --resume {quote(str(folder))}"
 
     def tensors(self) -> dict[str, Tensor]:
         return {

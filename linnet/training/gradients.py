@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..errors import TrainingError
+from ..errors import TrainingError, is_out_of_memory
 from ..nn.batchnorm import group_sizes, learning_batch_norms
 from ..nn.drop import Part, see_part
 from . import measure
 from .int8 import rounding
-from .memory import LESS, is_out_of_memory
+from .memory import LESS
 
 if TYPE_CHECKING:
     from .prepare import Run

@@ -6,7 +6,11 @@ import json
 import os
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
+
+from ..files import NO_ROOM
+from ..weights.tensors import DiskFull
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +80,16 @@ class Log:
 
     def _write(self, kind: str, values: dict[str, Any]) -> None:
         line = json.dumps({"kind": kind, **values}, ensure_ascii=False, allow_nan=False)
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
+        try:
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise DiskFull(
+                f"{self._file.name}: cannot be written ({error.strerror}). The last checkpoint is good. Free some space, then:"
+                f" linnet train --resume {quote(str(Path(self._file.name).parent))}"
+            ) from None
 
     def _scalars(self, group: str, total: int, values: dict[str, Any]) -> None:
         if self._board:

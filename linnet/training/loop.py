@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn, cast
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from ..data.mix import mix, smooth_targets, step_numbers
 from ..data.pack import remove_pack
 from ..data.source import Photos
+from ..files import held
 from ..nn.net import Net, set_regularisation
 from ..weights.model import Model, write_model
 from .batches import epoch_batches
@@ -34,6 +36,8 @@ from .score import described, score
 from .stop import Interrupted, StopRequest, TrainingStopped
 from .validate import is_best, validate
 
+LOCK = ".lock"  # in a run's folder: held by the process that trains in it
+
 
 def run(
     recipe: Recipe | None,
@@ -51,9 +55,17 @@ def run(
     SettingError, DataError, WeightsError before the first step.
     """
     began, threads, progress = time.monotonic(), torch.get_num_threads(), progress or Progress(quiet=not place.first)
-    with torch.random.fork_rng(devices=[]), StopRequest() as stop, shortage_said():
+    with (
+        torch.random.fork_rng(devices=[]),
+        StopRequest() as stop,
+        shortage_said(),
+        contextlib.ExitStack() as own,
+    ):
         try:
             with place.in_turn():  # the others find what the first has put into the folder
+                if place.first:
+                    own.enter_context(held(Path(folder) / LOCK, in_use(Path(folder))))
+                    own.callback(remove_pack, Path(folder) / PACKED)
                 resume |= not place.first
                 r = prepare(recipe, photos, Path(folder), resume=resume, progress=progress, place=place)
             with contextlib.closing(r.log), same_bits(r.recipe.deterministic, r.log.note):
@@ -62,17 +74,23 @@ def run(
                     train_epoch(r, stop)
                     finish_epoch(r, stop)
         finally:
-            if place.first:
-                remove_pack(Path(folder) / PACKED)
             progress.close()
             torch.set_num_threads(threads)
     return place.once(lambda: result_of(r, time.monotonic() - began))
 
 
+def in_use(folder: Path) -> str:
+    return (
+        f"{folder}: another process trains in this folder. Wait for it, stop it (Ctrl-C saves), or follow it with:"
+        f" linnet watch {quote(str(folder))}"
+    )
+
+
 def result_of(r: Run, seconds: float) -> Result:
     at = r.position
     lines = [line for line in read_log(r.folder) if line["kind"] == "epoch" and line["epoch"] == at.best_epoch]
-    return Result(r.folder, r.recipe.epochs, at.best_epoch, lines[-1]["validation"], seconds)
+    split = "test" if r.photos.test else "validation"
+    return Result(r.folder, r.recipe.epochs, at.best_epoch, lines[-1]["validation"], seconds, r.recipe.photos, split)
 
 
 def train_epoch(r: Run, stop: StopRequest) -> None:
@@ -175,7 +193,7 @@ def leave(r: Run) -> NoReturn:
     with r.place.said_once():
         raise TrainingStopped(
             f"Stopped in epoch {at.epoch + 1} of {r.recipe.epochs}, after {at.total} steps, and saved."
-            f" Go on with: linnet train --resume {r.folder}"
+            f" Go on with: linnet train --resume {quote(str(r.folder))}"
         )
 
 

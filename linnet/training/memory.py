@@ -7,9 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from ..errors import TrainingError
+from ..errors import TrainingError, is_out_of_memory
 
 LESS = "Smaller images, a smaller network, or recompute=true in the recipe need less. The last checkpoint, if any, is good."
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of mallopt(3)
@@ -30,12 +28,6 @@ def keep_memory() -> bool:
     except (AttributeError, OSError):  # musl has none
         return False
     return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, LARGEST))
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Of a GPU (torch.OutOfMemoryError) or of the machine, whose error has no class of its own."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 @contextmanager

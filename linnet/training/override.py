@@ -23,18 +23,22 @@ def override(recipe: Recipe, settings: Sequence[str] | None) -> Recipe:
     `arch=resnet50`. Another `optimizer.kind` or `schedule.kind` begins with its own defaults.
     Raises: SettingError that says what was given, and the nearest name there is.
     """
-    if not settings:
-        return recipe
-    value = recipe.to_json()
-    for setting in settings:
+    return settled(recipe.to_json(), settings) if settings else recipe
+
+
+def settled(value: dict[str, Any], settings: Sequence[str] | None) -> Recipe:
+    """The recipe of a plain value, with each "key=value" done in turn. Raises: SettingError, as `override`."""
+    for setting in settings or ():
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise SettingError(f"--set {setting}: give key=value, such as --set optimizer.lr=0.01.")
+        if key == "preprocess.image":
+            raise SettingError(f"--set {setting}: the side in validation and use is another setting: eval_image={text}")
         put(value, key.split("."), parsed(text), setting)
     try:
         return Recipe.from_json(value)
     except SettingError as error:
-        raise SettingError(f"--set {' '.join(settings)}: {error}") from None
+        raise SettingError(f"--set {' '.join(settings)}: {error}" if settings else str(error)) from None
 
 
 def without_rows(settings: Sequence[str] | None) -> list[str]:

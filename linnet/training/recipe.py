@@ -24,6 +24,8 @@ from .setting import Above0, Checked, Count, From0, Image, Limit, Share, Switch,
 if TYPE_CHECKING:
     from ..arch.spec import Arch
 
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]  # as large as torch's generators take
+Side = Annotated[int, Field(strict=True, ge=16, le=4096)]
 ColorJitter = From0 | Annotated[tuple[From0, ...], Field(min_length=3, max_length=4)]
 
 
@@ -35,18 +37,21 @@ class Phase(Checked):
     backward pass costs nothing. The place of the classifier (`Arch.classifier_row`) leaves it alone to learn.
     """
 
-    epochs: Count = 1
+    epochs: Count = 1  # passes over the photos
     image: Image = 224  # side in pixels
     sizes: tuple[Image, ...] = ()  # each step draws one of these sides instead, and a batch of as many pixels
     batch: Annotated[int, Field(strict=True, ge=2, le=65536)] = 32  # BatchNorm needs two samples
     randaugment: Annotated[float, Field(strict=True, ge=0, le=40)] = 0.0  # magnitude; 0 is off
     mixup: From0 = 0.0  # alpha of the Beta distribution; 0 is off
-    cutmix: From0 = 0.0
+    cutmix: From0 = 0.0  # the same
     erasing: UpTo1 = 0.0  # probability
-    dropout: Share = 0.0
-    drop_path: Share = 0.0
-    lr_factor: Above0 = 1.0
-    freeze: Whole = 0
+    dropout: Share = 0.0  # before the classifier
+    drop_path: Share = 0.0  # of the last residual branch; those before it less (stochastic depth)
+    lr_factor: Above0 = 1.0  # of the learning rate
+    freeze: Whole = 0  # leading rows of `linnet table NAME` that stay as they are
+
+
+Rows = Annotated[tuple[Phase, ...], Field(min_length=1)]
 
 
 @setting
@@ -61,23 +66,23 @@ class Recipe(Checked):
     """
 
     arch: Text | dict[str, Any] = "mobilenetv3_small_100"  # a name, or a network of your own as Arch.to_json() gives it
-    photos: Text | None = None
+    photos: Text | None = None  # a folder or a CSV
     validation: Share = 0.1  # share that is split off where the photos come without these folders
-    test: Share = 0.1
+    test: Share = 0.1  # the same
     max_bad: UpTo1 = 0.05  # share of files that may be bad before the run refuses to start
     truncated: Truncated = "quarantine"  # repair: train uses what is nearly whole, in part
     pretrained: Text | None = None  # whose weights to start from; none: from scratch
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(epochs=30),)
+    phases: Rows = (Phase(epochs=30),)  # one after the other
     optimizer: Annotated[Optimizer, Field(discriminator="kind")] = AdamW()
     schedule: Annotated[Schedule, Field(discriminator="kind")] = Cosine(warmup=1.0)
-    head_lr_factor: Above0 = 1.0
+    head_lr_factor: Above0 = 1.0  # of the rate, for the classifier
     layer_decay: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0  # of the rate, for each residual layer below
-    bn_frozen: Switch = False
+    bn_frozen: Switch = False  # every BatchNorm keeps its statistics
     int8: Switch = False  # go on with a trained network, weights and activations rounded as int8 rounds them
-    ema: Share = 0.9999
-    label_smoothing: Share = 0.1
+    ema: Share = 0.9999  # decay of the weights' average in each step, which is what is kept; 0: no average
+    label_smoothing: Share = 0.1  # of each target, spread over all classes
     loss: Literal["auto", "softmax", "focal", "sigmoid"] = "auto"  # softmax; sigmoid where photos have several labels
-    focal_gamma: From0 = 2.0
+    focal_gamma: From0 = 2.0  # of the focal loss
     class_weights: Literal["none", "balanced"] = "none"  # balanced: a photo of a rare class counts more
     sampling: Literal["shuffled", "balanced"] = "shuffled"  # balanced: each class is seen equally often
     teacher: Text | None = None  # a network's pretrained weights, a run, a bundle, a file of weights or of kept answers
@@ -86,31 +91,27 @@ class Recipe(Checked):
     temperature: Above0 = 1.0  # of the soft answers
     l1: From0 = 0.0  # strength of the pull of decayed weights towards 0 (lasso)
     clip: Limit = math.inf  # largest gradient norm
-    pack: Annotated[int, Field(strict=True, ge=16, le=4096)] | None = (
-        None  # short side that train's photos are resized to once
-    )
-    crop_area: tuple[UpTo1, UpTo1] = (0.08, 1.0)
+    pack: Side | None = None  # short side that train's photos are resized to once
+    crop_area: tuple[UpTo1, UpTo1] = (0.08, 1.0)  # least and largest share of a photo's area in a training crop
     flip: UpTo1 = 0.5  # probability
-    randaugment_layers: Whole = 2
+    randaugment_layers: Whole = 2  # operations on each picture
     policy: Literal["none", "autoaugment", "trivialaugment"] = "none"  # in place of RandAugment
     color_jitter: ColorJitter = 0.0  # one strength, or (brightness, contrast, saturation) or these and hue (up to 0.5)
     cutout: Share = 0.0  # side of the grey square, as a share of the picture's
-    repeats: Count = (
-        1  # so often an epoch shows each of its photos, differently augmented, and so many times fewer photos
-    )
+    repeats: Count = 1  # so often an epoch shows each of its photos, altered otherwise; it has so many times fewer
     eval_image: Image | None = None  # none: the last phase's
-    eval_batch: Count = 64
+    eval_batch: Count = 64  # photos at a time in validation
     preprocess: dict[str, Any] | None = None  # over that of the pretrained weights, or the default; resolved
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: whichever is measured to be faster here
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"  # the same
     compile: Literal["auto", "off", "on"] = "auto"  # auto: on a GPU only
-    workers: Literal["auto"] | Annotated[int, Field(strict=True, ge=0, le=256)] = "auto"
-    threads: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1024)] = "auto"
+    workers: Literal["auto"] | Annotated[int, Field(strict=True, ge=0, le=256)] = "auto"  # processes that read photos
+    threads: Literal["auto"] | Annotated[int, Field(strict=True, ge=1, le=1024)] = "auto"  # that compute
     bn_group: Annotated[int, Field(strict=True, ge=2, le=65536)] | None = None  # photos per BatchNorm statistic
     micro_batch: Literal["auto"] | Count = "auto"  # photos at a time; their gradients are summed up
     recompute: Switch = False  # each layer again in the backward pass: less memory, a third more time
     deterministic: Switch = False  # on a GPU: the kernels that give the same bits each time
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 0  # as large as torch's generators take
+    seed: Seed = 0  # of order, crops and first weights
     save_minutes: Above0 = 10.0  # a checkpoint at least so often, beside the one after each epoch
 
     @model_validator(mode="after")

@@ -12,6 +12,8 @@ from .progressive import progressive
 from .recipe import Phase, Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..arch.spec import Arch
     from ..data.doctor import Diagnosis, Truncated
     from ..data.source import Photos
@@ -52,8 +54,7 @@ def first_recipe(
     from ..arch.names import find
     from ..weights.pretrained import check_file, is_path, network_of
 
-    if pretrained and from_scratch:
-        raise SettingError("--pretrained and --from-scratch exclude each other. Leave one out.")
+    refuse_both(pretrained, from_scratch)
     check_file(pretrained)
     if pretrained and arch is None:
         if is_path(pretrained):
@@ -114,6 +115,17 @@ def first_recipe(
         crop_area=(0.35, 1.0),
     )
     return head_alone(recipe) if head_only else recipe
+
+
+def draft_recipe(**given: Any) -> Recipe:
+    """`first_recipe` before the photos are counted: what it refuses, no number of photos would make right. It has the most
+    epochs that there may be, so that a warm-up is not too long for it alone."""
+    return first_recipe(**{"epochs": SCRATCH[2], **given})
+
+
+def refuse_both(pretrained: str | None, from_scratch: bool) -> None:
+    if pretrained and from_scratch:
+        raise SettingError("--pretrained and --from-scratch exclude each other. Leave one out.")
 
 
 def head_alone(recipe: Recipe) -> Recipe:
@@ -180,13 +192,16 @@ def side_step(arch: Arch) -> int:
     return SIDES[-1]
 
 
-def changed(recipe: Recipe, *, head_only: bool = False, **given: Any) -> Recipe:
-    """The recipe with what the flags say; `batch` and `head_only` hold for all phases.
+def changed(recipe: Recipe, *, head_only: bool = False, set: Sequence[str] | None = None, **given: Any) -> Recipe:
+    """The recipe with what the flags say, then each of `set` (see `override`); `batch` and `head_only` hold for all phases.
 
+    All of them are put in before any is judged: a long warm-up and its epochs change together. With another network, rows
+    that stay as they are become those as deep in it; without weights none does, as they would stay random.
     Raises: SettingError for `epochs` or `image` where the recipe has several phases, and for weights of a file that
     is not there.
     """
     from ..weights.pretrained import check_file
+    from .override import settled
 
     for name in ("epochs", "image"):
         if name in given and len(recipe.phases) > 1:
@@ -194,22 +209,38 @@ def changed(recipe: Recipe, *, head_only: bool = False, **given: Any) -> Recipe:
                 f"--{name}: this recipe has {len(recipe.phases)} phases, each with its own. Set them:"
                 f" --set phases.0.{name}=..., or --set phases.{name}=... for all."
             )
-    row = {name: given.pop(name) for name in ("epochs", "image", "batch") if name in given}
-    if row:
-        given["phases"] = tuple(dataclasses.replace(phase, **row) for phase in recipe.phases)
+    value = recipe.to_json()
+    for name in ("epochs", "image", "batch"):
+        if name in given:
+            value["phases"] = [{**row, name: given[name]} for row in value["phases"]]
     if "lr" in given:
-        given["optimizer"] = dataclasses.replace(recipe.optimizer, lr=given.pop("lr"))
+        value["optimizer"]["lr"] = given["lr"]
     other = "arch" in given and given["arch"] != recipe.arch
     check_file(given.get("pretrained", None if other else recipe.pretrained))
     check_file(recipe.teacher)
-    fresh: dict[str, Any] = {}
     if other:  # how numbers are scaled belongs to the other network's weights; how pictures are cut stays
         kept = {k: v for k, v in (recipe.preprocess or {}).items() if k not in ("mean", "std", "channels")}
-        fresh = {"pretrained": None, "preprocess": kept or None}
-    result = dataclasses.replace(recipe, **fresh | given)
-    if other and recipe.pretrained and "pretrained" not in given and has_weights(given["arch"]):
-        result = dataclasses.replace(result, pretrained=given["arch"])
+        weights = (
+            given["arch"] if recipe.pretrained and "pretrained" not in given and has_weights(given["arch"]) else None
+        )
+        value |= {"pretrained": weights, "preprocess": kept or None}
+        value["phases"] = [{**row, "freeze": as_deep(row["freeze"], recipe, given["arch"])} for row in value["phases"]]
+    value |= {name: x for name, x in given.items() if name not in ("epochs", "image", "batch", "lr")}
+    if recipe.pretrained and value["pretrained"] is None:
+        value["phases"] = [{**row, "freeze": 0} for row in value["phases"]]
+    result = settled(value, set)
     return head_alone(result) if head_only else result
+
+
+def as_deep(rows: int, recipe: Recipe, other: str) -> int:
+    """How many leading rows of another network end where so many of the recipe's own do: at the classifier, or at a stride."""
+    from ..arch.names import find
+    from ..arch.spec import Arch
+
+    own = find(recipe.arch) if isinstance(recipe.arch, str) else Arch.from_json(recipe.arch)
+    if not rows or rows == own.classifier_row:
+        return rows and find(other).classifier_row
+    return rows_to(find(other), next((stride for stride in (2, 4, 8, 16, 32) if rows_to(own, stride) >= rows), 64))
 
 
 def has_weights(name: str) -> bool:

@@ -44,8 +44,9 @@ def train(
     machines: `torchrun ... -m linnet train ...`; only the first process of a run returns its result.
 
     Args:
-        photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders.
-        arch: Which network, such as "mobilenetv3_small_100" (`linnet archs` lists them).
+        photos: Folder with one folder of photos per class, or with train/ and validation/ of such folders, or a CSV of
+            path,label or path,labels.
+        arch: Which network, by default mobilenetv3_small_100 (`linnet archs` lists them).
         recipe: Name of a published recipe (`linnet recipes` lists them), or a JSON file with all settings, such as the
             recipe.json of another run. The other flags change it.
         set: One setting as key=value, by its name in recipe.json: --set optimizer.lr=0.01 --set phases.2.image=192, or
@@ -58,10 +59,10 @@ def train(
         workers: Processes that read photos; the result does not depend on it.
         max_bad: Share of the files that may be bad, 0 to 1; with more, nothing starts. 0.05 if not given.
         truncated: Truncated photos are not used ("quarantine"); "repair" trains on those of which 90 % of the rows can be decoded, cut to these. Never in validation and test.
-        pretrained: Whose weights to start from, "efficientnet_b0.ra_in1k" or a file (`linnet archs --pretrained`).
+        pretrained: Whose weights to start from: "efficientnet_b0.ra_in1k" (`linnet archs --pretrained`), a file, a run or a bundle.
         from_scratch: Start from random weights even where pretrained ones are known.
         head_only: Let the classifier alone learn; the rest stays as it is pretrained, which is several times faster.
-        out: Folder of the run; by default runs/NAME. If it is there already, NAME-2.
+        out: Folder of the run; by default runs/NETWORK, or runs/NETWORK-2 if that is there.
         resume: Folder of a run to go on with. All settings are its own.
         processes: How many processes of this machine train together, each with a GPU or its share of the cores.
     """
@@ -118,12 +119,17 @@ def begun(
     from .named import read_recipe
     from .override import override, without_rows
     from .several import with_loss
-    from .start import changed, first_recipe, look_at, new_run, note_on_weights
+    from .start import changed, draft_recipe, first_recipe, look_at, new_run, note_on_weights, refuse_both
 
     given = given_of(flags)
     # Wrong settings are refused here, before the photos are looked at or torch is imported.
-    start = changed(read_recipe(recipe), **given) if recipe else first_recipe(from_scratch=from_scratch, **given)
-    chosen = override(start, set if recipe else without_rows(set))
+    refuse_both(flags.get("pretrained"), from_scratch)
+    no_weights = {"pretrained": None} if from_scratch else {}
+    published = read_recipe(recipe) if recipe else None
+    if published:
+        chosen = changed(published, set=set, **given | no_weights)
+    else:
+        chosen = override(draft_recipe(from_scratch=from_scratch, **given), without_rows(set))
     root = photos or chosen.photos
     if root is None:
         raise SettingError("Which photos? Give a folder: linnet train PHOTOS; or --resume RUN to go on with a run.")
@@ -134,7 +140,6 @@ def begun(
     if recipe is None:
         start = first_recipe(from_scratch=from_scratch, photos=len(diagnosis.photos.train), **given)
         chosen = override(start, set)
-    no_weights = {"pretrained": None} if from_scratch else {}
     chosen = changed(chosen, photos=str(root), head_only=flags["head_only"], **no_weights)
     chosen = with_loss(chosen, diagnosis.photos)
     check_shares(chosen, len(diagnosis.photos.train), place.world)
@@ -142,7 +147,8 @@ def begun(
     where = Path(out or Path("runs") / name)
     if before := place.begun(where):
         return before, None, diagnosis.photos
-    if note := note_on_weights(chosen, from_scratch=from_scratch or recipe is not None):
+    from_nothing = from_scratch or bool(published and not published.pretrained)  # asked for, or so published
+    if note := note_on_weights(chosen, from_scratch=from_nothing):
         print(note, file=sys.stderr)
     folder = new_run(where, diagnosis)
     place.begin(where, folder)

@@ -1,4 +1,4 @@
-"""How good the averaged weights are now: every validation photo once, in float32."""
+"""How good the averaged weights are now: every validation photo that can be read once, in float32."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def validate(r: Run, net: Net | None = None) -> dict[str, Any] | None:
     answers = predict_logits(
         net or r.ema.net, r.photos.validation, r.preprocess, batch=r.recipe.eval_batch, workers=r.recipe.workers
     )
+    for one in answers.bad:
+        r.log.note(f"{one.path}: left out of validation ({one.reason}).", epoch=r.position.epoch)
     if r.photos.several:
         m = measure_several(answers.logits, answers.labels, draws=0)
         names = ("mean_average_precision", "micro_f1", "macro_f1", "exact_match", "labels_right", "loss", "n")

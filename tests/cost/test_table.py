@@ -84,6 +84,10 @@ def test_width_and_depth_scale_by_the_familys_rule() -> None:
         ({"steps": "convnext", "image": 288}, "leave out --image"),
         ({"steps": "convnext", "format": "csv"}, "no format"),
         ({"steps": "convnext", "format": "timm"}, "for one network"),
+        ({"name": "resnet18", "batch": 64}, "add --train-memory"),
+        ({"name": "resnet18", "precision": "bf16"}, "add --train-memory"),
+        ({"name": "resnet18", "train_memory": True, "format": "markdown"}, "leave out --steps and --format"),
+        ({"steps": "convnext", "train_memory": True}, "leave out --steps"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_one_line(arguments: dict[str, object], said: str) -> None:

@@ -92,6 +92,14 @@ def test_more_than_the_allowed_share_of_bad_files_stops_with_a_list(make_photos)
         stop_if_bad(diagnose(root), 0.1)
 
 
+def test_files_to_mend_are_only_named_where_there_are_any(make_photos):
+    root = make_photos({"train/cat": 3, "train/dog": 3})
+    (root / "validation").mkdir()
+    with pytest.raises(DataError) as caught:
+        stop_if_bad(diagnose(root), 0.1)
+    assert "Mend or remove these files" not in str(caught.value)
+
+
 def test_a_class_whose_files_are_all_bad_stops_whatever_is_allowed(make_photos):
     root = make_photos({"cat": 100, "dog": 100, "owl": 0})
     (root / "owl" / "1.jpg").write_bytes(b"")

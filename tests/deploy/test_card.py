@@ -68,6 +68,7 @@ def test_licence():
 def test_learnt_from():
     assert learnt_from({}) == "The run that made it left no list of its photos."
     counts = {"train": {"a": 1200, "b": 30}, "test": {"a": 5, "b": 5}}
+    assert learnt_from(counts, several=True).startswith("Labels of photos: 1,230 for train")
     assert learnt_from(counts) == "Photos: 1,230 for train, 10 for test. In train the classes have 30 (b) to 1,200 (a)."
 
 

@@ -127,6 +127,8 @@ def test_lines_are_aligned(classifier, photos, tmp_path):
     assert lines[0].index(" %") == lines[1].index(" %")
     assert found[2].error == "there is no such file"
     assert prediction_lines([]) == []
+    (line,) = prediction_lines([Prediction("a.jpg", (("cat\x1b[2J", 0.9), ("d\n", 0.1)))])
+    assert line.isprintable()
 
 
 def test_command_line(sealed, photos, tmp_path, capsys):

@@ -189,8 +189,25 @@ def test_proof_photos(photos):
     assert {photo.digest for photo in few} == set(sorted(photo.digest for photo in chosen)[:7])
     learnt = frozenset(photo.digest for photo in chosen[:15])
     assert proof_photos(found, "test", found.classes, 1000, learnt)[1] == chosen[15:]
-    with pytest.raises(DataError, match="were trained on, so they prove nothing"):
+    with pytest.raises(DataError, match="were trained on, or chose the epoch, so they prove nothing"):
         proof_photos(found, "test", found.classes, 1000, frozenset(photo.digest for photo in chosen))
+    chose = frozenset(photo.digest for photo in (*chosen[15:], *found.validation))
+    assert proof_photos(found, "test", found.classes, 1000, frozenset(), chose)[1] == chosen[:15]
+    assert len(proof_photos(found, "validation", found.classes, 1000, frozenset(), chose)[1]) == len(found.validation)
+
+
+def test_photos_that_chose_the_epoch_are_no_test_photos(run, photos, tmp_path):
+    """The validation folder given as photos: find_photos would cut test photos from it."""
+    with pytest.raises(DataError, match="or chose the epoch"):
+        export(run, out=tmp_path / "x.linnet", photos=photos / "validation", workers=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_is_known_of_the_training_the_card_says_so(run, photos, tmp_path):
+    shutil.copy(run / "best.safetensors", tmp_path / "best.safetensors")
+    made = export(tmp_path / "best.safetensors", out=tmp_path / "x.linnet", photos=photos, workers=0)
+    assert "of which it is not known whether it was trained on them" in (made.folder / "README.md").read_text()
+    assert read_bundle(made.folder).facts["images"]["trained_on"] == "unknown"
 
 
 def test_without_a_test_split_validation_is_taken(photos):
@@ -205,6 +222,17 @@ def test_facts_go_out_without_the_place_of_the_photos():
     facts = {"recipe": {"photos": "/srv/secret/shirts", "seed": 3}, "epoch": 2}
     assert without_places(facts) == {"recipe": {"photos": "shirts", "seed": 3}, "epoch": 2}
     assert facts["recipe"]["photos"] == "/srv/secret/shirts"
+    recipe = {"teacher": "/home/anna/runs/large", "pretrained": "../acme/w.safetensors", "arch": "resnet50"}
+    found = without_places({"recipe": recipe, "source": r"D:\\acme\\w.pth"})
+    assert found == {
+        "recipe": {"teacher": "large", "pretrained": "w.safetensors", "arch": "resnet50"},
+        "source": "w.pth",
+    }
+    known = {
+        "recipe": {"pretrained": "hf-hub:timm/resnet50.a1_in1k"},
+        "source": "hf:timm/resnet50.a1_in1k/model.safetensors",
+    }
+    assert without_places(known) == known
 
 
 def test_a_bundle_of_several_labels_is_proven_by_its_labels(several_sealed):

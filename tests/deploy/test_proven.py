@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 
+from linnet.deploy import proven
 from linnet.deploy.bundle import read_bundle
 from linnet.deploy.classifier import Classifier
 from linnet.deploy.export import export
@@ -10,7 +11,7 @@ from linnet.deploy.proven import check_runtimes, remove, write_files
 from linnet.deploy.runtime import onnx as onnx_runtime
 from linnet.deploy.runtime import openvino as openvino_runtime
 from linnet.deploy.runtime.known import RUNTIMES, is_here
-from linnet.errors import ProofError, SettingError
+from linnet.errors import ProofError, SettingError, WeightsError
 from linnet.weights.model import read_model
 
 openvino = pytest.mark.skipif(not is_here("openvino"), reason="openvino is not installed: pip install openvino")
@@ -120,6 +121,27 @@ def test_what_fails_is_left_out_and_the_others_are_shipped(run, tmp_path, monkey
     with pytest.raises(ProofError, match="openvino fp32 does not answer"):
         export(run, to=("openvino",), out=tmp_path / "y.linnet", workers=0)
     assert [path.name for path in tmp_path.iterdir()] == ["x.linnet"]
+
+
+@openvino
+@pytest.mark.parametrize("fails", ["opening", "running"])
+def test_a_runtime_that_does_not_take_its_own_file_is_left_out(fails, run, tmp_path, monkeypatch):
+    def refused(name, precision, files, *, threads):
+        if name != "openvino":
+            return opened(name, precision, files, threads=threads)
+        if fails == "opening":
+            raise WeightsError("OpenVINO does not take the file. Export the bundle again.")
+
+        def run(images):
+            raise RuntimeError("Reshape:\n it does not fit")
+
+        return run
+
+    opened = proven.open_model
+    monkeypatch.setattr(proven, "open_model", refused)
+    made = export(run, to=("openvino", "onnx"), out=tmp_path / "x.linnet", workers=0)
+    assert made.runtimes == ("onnx",)
+    assert ("does not take" if fails == "opening" else "openvino fails on") in made.errors[0]
 
 
 @openvino

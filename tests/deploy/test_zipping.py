@@ -134,5 +134,13 @@ def test_export_looks_for_a_zip_before_it_begins(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["net.linnet.zip"]
 
 
+def test_a_bundle_that_no_reader_would_take_as_a_zip_stays_a_folder(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("linnet.deploy.zipping.MOST_BYTES", 1000)
+    made = export(run, out=tmp_path / "net.linnet", workers=0, zip=True)
+    assert "Send the folder" in made.errors[0]
+    assert read_bundle(made.folder).runtimes
+    assert [path.name for path in tmp_path.iterdir()] == ["net.linnet"]
+
+
 def test_its_facts_are_json(zipped):
     json.dumps(read_bundle(zipped).facts)

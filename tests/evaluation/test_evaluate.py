@@ -12,7 +12,7 @@ from linnet.arch.names import find
 from linnet.data.preprocess import Preprocess
 from linnet.data.source import find_photos
 from linnet.errors import DataError, ProofError, SettingError, TrainingError, WeightsError
-from linnet.evaluation.evaluate import Answers, evaluate, merge, photos_of, predict_logits, training_of
+from linnet.evaluation.evaluate import Answers, evaluate, merge, photos_of, predict_logits
 from linnet.nn.build import build
 from linnet.weights.model import Model, write_model
 
@@ -249,15 +249,6 @@ def test_importing_the_verb_is_light():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
-def test_how_a_model_was_trained_is_read_from_its_facts_and_else_from_its_run(tmp_path):
-    (tmp_path / "recipe.json").write_text('{"validation": 0.3, "test": 0.3}')
-    (tmp_path / "data.json").write_text('{"files": {"train": [["a.jpg", 0, "abc"]]}}')
-    assert training_of(tmp_path, {}) == ({"validation": 0.3, "test": 0.3}, {"abc"})
-    assert training_of(tmp_path, {"recipe": {"validation": 0.2}}) == ({"validation": 0.2}, {"abc"})
-    assert training_of(tmp_path / "absent", {"recipe": {"test": 0.2}}) == ({"test": 0.2}, frozenset())
-    assert training_of(tmp_path / "absent", {}) == ({}, frozenset())
-
-
 def test_a_folder_that_was_split_here_is_said_to_be(folder, run, tmp_path):
     for name in COLOURS:
         shutil.copytree(folder / "train" / name, tmp_path / "photos" / name)
@@ -280,3 +271,12 @@ def test_figures_of_packed_pictures_say_so(run, folder, tmp_path):
     assert "packed" not in plain.to_json()
     assert "resized" not in str(plain)
     assert found.metrics.n == plain.metrics.n
+
+
+def test_out_of_memory_says_what_needs_less(folder, run, monkeypatch):
+    def full(*_given, **_settings):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr("linnet.evaluation.evaluate.predict_logits", full)
+    with pytest.raises(SettingError, match=r"Out of memory with 64 photos of 32 pixels.*--batch 16"):
+        evaluate(run, folder)

@@ -195,3 +195,12 @@ def test_a_browser_runs_nothing_and_asks_for_nothing(make_run, tmp_path):
     )  # fmt: skip
     assert "CONSOLE" not in said.stderr  # every violation of the policy would be a line here
     assert "<title>7 classes, " in said.stdout
+
+
+def test_another_persons_file_is_not_overwritten(make_run, tmp_path):
+    run = make_run()
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(SettingError, match="nothing is overwritten"):
+        report(run, out=tmp_path / "index.html")
+    assert (tmp_path / "index.html").read_text() == "mine"
+    assert report(run) == report(run, out=run / "report.html")

@@ -21,7 +21,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *texts: str) -> list[list[str]]:
         text = next(said)
         if text == "late":
             raise subprocess.TimeoutExpired(command, 1)
-        return SimpleNamespace(stdout=text)
+        return SimpleNamespace(stdout=text, stderr="a warning\nlinnet: damaged")
 
     monkeypatch.setattr(module.subprocess, "run", run)
     return asked
@@ -42,5 +42,8 @@ def test_a_process_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
     answers(monkeypatch, "", "late", 'a runtime greets\n{"median_ms": 2}\n')
     assert again(Path("x"), "onnx", threads=0, limit=4.0) == (2.0, 1)
     answers(monkeypatch, "", "", "{}")
-    with pytest.raises(ProofError, match="new process"):
+    with pytest.raises(ProofError, match=r"on onnx in a new process \(linnet: damaged\).*linnet export RUN --to onnx"):
+        again(Path("x"), "onnx", threads=0, limit=4.0)
+    answers(monkeypatch, "late", "late", "late")
+    with pytest.raises(ProofError, match="no answer in 180 seconds"):
         again(Path("x"), "onnx", threads=0, limit=4.0)

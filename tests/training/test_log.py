@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from linnet.training.log import Log, read_log
+from linnet.weights.tensors import DiskFull
 
 
 def step(log, number, **more):
@@ -103,3 +105,14 @@ def test_without_tensorboard_the_log_is_enough(tmp_path, monkeypatch):
     log.close()
     assert json.loads((tmp_path / "log.jsonl").read_text())["loss"] == 1.5
     assert not (tmp_path / "tensorboard").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_says_how_to_go_on(tmp_path, monkeypatch):
+    log = Log(tmp_path, 0, 0)
+    with open("/dev/full", "wb", buffering=0) as full:
+        own, log._file = log._file, full
+        with pytest.raises(DiskFull, match=r"Free some space, then: linnet train --resume"):
+            log.note("x" * 10_000)
+        log._file = own
+    log.close()

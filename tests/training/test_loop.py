@@ -12,13 +12,17 @@ import pytest
 import torch
 from powercut import At, PowerCut, power_cut
 
-from linnet.errors import DataError, TrainingError, WeightsError
+from linnet.data.loader import Bad
+from linnet.errors import DataError, FileError, TrainingError, WeightsError
+from linnet.evaluation.evaluate import predict_logits
+from linnet.files import held
 from linnet.training import loop
 from linnet.training.checkpoint import hash_checkpoint
 from linnet.training.ingredients import AdamW, Cosine
 from linnet.training.log import read_log
-from linnet.training.loop import run
+from linnet.training.loop import LOCK, run
 from linnet.training.loss import Loss
+from linnet.training.prepare import PACKED
 from linnet.training.recipe import Phase
 from linnet.training.stop import TrainingStopped
 from linnet.training.train import train
@@ -302,3 +306,21 @@ def test_torch_is_left_as_it_was(tiny_recipe, tiny_photos, tmp_path, quiet):
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_process_in_the_same_folder_is_refused_and_harms_nothing(tiny_recipe, tiny_photos, tmp_path, quiet):
+    folder = tmp_path / "run"
+    (folder / PACKED).mkdir(parents=True)
+    with held(folder / LOCK, "busy"), pytest.raises(FileError, match=r"another process trains.*linnet watch"):
+        run(tiny_recipe, tiny_photos, folder, progress=quiet)
+    assert sorted(path.name for path in folder.iterdir()) == [LOCK, PACKED]
+
+
+def test_a_photo_that_goes_bad_in_validation_is_named(tiny_recipe, tiny_photos, tmp_path, quiet, monkeypatch):
+    monkeypatch.setattr(
+        "linnet.training.validate.predict_logits",
+        lambda *given, **settings: predict_logits(*given, **settings)._replace(bad=(Bad("a.jpg", "truncated"),)),
+    )
+    run(tiny_recipe, tiny_photos, tmp_path / "run", progress=quiet)
+    notes = [line["text"] for line in read_log(tmp_path / "run") if line["kind"] == "note"]
+    assert "a.jpg: left out of validation (truncated)." in notes

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from linnet.errors import TrainingError
+from linnet.errors import TrainingError, is_out_of_memory
 from linnet.training import memory
 
 # A block of 64 MB, written to; the page faults of doing it again and again.
@@ -47,7 +47,7 @@ def test_a_large_block_is_faulted_in_once_only() -> None:
     ],
 )
 def test_what_out_of_memory_looks_like(text: str, is_one: bool) -> None:
-    assert memory.is_out_of_memory(RuntimeError(text)) is is_one
+    assert is_out_of_memory(RuntimeError(text)) is is_one
     with pytest.raises(TrainingError if is_one else RuntimeError, match=text), memory.shortage_said():
         raise RuntimeError(text)
 

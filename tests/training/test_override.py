@@ -74,3 +74,8 @@ def test_wrong_ones_get_the_nearest_name(setting, said):
         override(RECIPE, [setting])
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_side_in_use_is_eval_image():
+    with pytest.raises(SettingError, match="eval_image=288"):
+        override(Recipe(), ["preprocess.image=288"])

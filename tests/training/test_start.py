@@ -11,9 +11,20 @@ from PIL import Image
 
 from linnet.arch.names import find, known
 from linnet.errors import SettingError
+from linnet.recipes.book import named
 from linnet.training import start
+from linnet.training.override import override
 from linnet.training.recipe import Recipe
-from linnet.training.start import changed, first_recipe, look_at, new_run, note_on_weights, photos_of_run, rows_to
+from linnet.training.start import (
+    changed,
+    draft_recipe,
+    first_recipe,
+    look_at,
+    new_run,
+    note_on_weights,
+    photos_of_run,
+    rows_to,
+)
 
 
 @pytest.fixture
@@ -195,3 +206,32 @@ def test_weights_of_a_file_must_be_there(tiny_recipe, no_weights, tmp_path):
 
 def test_the_network_is_read_from_the_name_of_its_weights(weights):
     assert first_recipe(pretrained="timm/repvit_m1.0.dist_450e_in1k").arch == "repvit_m1_0"
+
+
+def test_rows_that_stay_as_they_are_are_as_deep_in_another_network(weights):
+    recipe = first_recipe(arch="tf_efficientnet_lite0")
+    assert [row.freeze for row in recipe.phases] == [11, 4, 4, 4, 4]
+    other = changed(recipe, arch="mobilenetv3_small_100")
+    v3 = find("mobilenetv3_small_100")
+    assert [row.freeze for row in other.phases] == [v3.classifier_row, *[rows_to(v3, 8)] * 4]
+    assert changed(recipe, arch="resnet50").phases[0].freeze == find("resnet50").classifier_row
+
+
+def test_without_weights_no_row_stays_as_it_is(weights, monkeypatch):
+    recipe = first_recipe(arch="tf_efficientnet_lite0")
+    assert {row.freeze for row in changed(recipe, pretrained=None).phases} == {0}
+    monkeypatch.setattr("linnet.training.start.has_weights", lambda name: False)
+    assert {row.freeze for row in changed(recipe, arch="mobilenetv3_small_100").phases} == {0}
+
+
+def test_flags_and_settings_are_judged_together():
+    modern = named("modern")
+    with pytest.raises(SettingError, match="warmup"):
+        changed(modern, epochs=3)
+    assert changed(modern, epochs=3, set=["schedule.warmup=0.5"]).epochs == 3
+    with pytest.raises(SettingError, match="repeats"):
+        changed(modern, batch=2, epochs=3, set=["schedule.warmup=0.5"])
+
+
+def test_a_draft_refuses_nothing_that_more_epochs_would_allow(weights):
+    assert override(draft_recipe(arch="tf_efficientnet_lite0"), ["schedule.warmup=5"]).schedule.warmup == 5

@@ -122,3 +122,8 @@ def test_too_many_processes_leave_no_folder(tiny_recipe, tiny_photos, tmp_path):
     with pytest.raises(SettingError, match=r"30 processes.*Take 4"):
         begun(Place(world=30), photos=tiny_photos.root, recipe=tmp_path / "mine.json", **flags)
     assert not (tmp_path / "run").exists()
+
+
+def test_weights_and_none_are_refused_with_a_recipe_too(tiny_photos):
+    with pytest.raises(SettingError, match="exclude each other"):
+        train(tiny_photos.root, recipe="fine_tune", pretrained="tf_efficientnet_lite0", from_scratch=True)

@@ -82,12 +82,13 @@ def adb_commands(bundle: Bundle, *, threads: int = 0) -> Commands:
             name = way(one.runtime, one.precision)
             out = f"phone-{name}.txt"
             said = {
-                "place": PLACE, "file": quote(str(bundle.folder / one.file)), "name": bundle.name, "way": name, "out": out,
+                "place": PLACE, "file": bundle.folder / one.file, "name": bundle.name, "way": name, "out": out,
                 "model": f"{bundle.name}-{name}{PurePosixPath(one.file).suffix}", "threads": threads or THREADS,
                 "runs": RUNS, "warm": WARM, "phone": PHONE,
             }  # fmt: skip
-            lines += [line.format(**said) for line in PROGRAMS[one.runtime]]
-            lines += [f"linnet bench --import {out}", ""]
+            quoted = {key: value if key == "phone" else quote(str(value)) for key, value in said.items()}
+            lines += [line.format(**quoted) for line in PROGRAMS[one.runtime]]
+            lines += [f"linnet bench --import {quote(out)}", ""]
     if not lines:
         raise SettingError(
             f"{bundle.folder}: has no file for a phone's runtime. Make one: linnet export RUN --to litert executorch"

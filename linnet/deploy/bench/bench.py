@@ -48,8 +48,8 @@ def bench(
 
     Args:
         models: Bundles (their folders, or runs that have one), or networks by name, which get drawn weights.
-        runtime: What to run them with: onnx, openvino-bf16, ..., or pytorch itself; none takes all that are there.
-        image: Side in pixels, or several, for networks by name; none takes the size of each.
+        runtime: What to run them with: onnx, openvino-bf16, ..., or pytorch itself; by default all that are installed.
+        image: Side in pixels, or several, for networks by name; by default each one's own.
         batch: Images in a call.
         threads: Threads to compute with; 0 means one per core.
         cores: Keep to these cores, by number (Linux).

@@ -66,7 +66,7 @@ def refuse_external_data(model: bytes) -> None:
                 value, place = 1, place + (8 if wire == 1 else 4)
             else:
                 place, value = end + 1, 0
-            if place > end or field == 0:
+            if place > end or field == 0 or key >> 32:  # protobuf cuts a longer key to 32 bits, and finds another field
                 raise WeightsError("The ONNX file is damaged. Export the bundle again, or copy it anew.")
             if message == "tensor" and field in EXTERNAL and value:
                 raise WeightsError(

@@ -33,7 +33,7 @@ def web(bundle: Path, *, out: Path | None = None) -> Page:
 
     Args:
         bundle: The bundle's folder, NAME.linnet, or a run that has one. It must have ONNX Runtime's file.
-        out: The folder to make; none makes NAME-web beside the bundle. Nothing is overwritten.
+        out: The folder to make; by default NAME-web beside the bundle. Nothing is overwritten.
     """
     from ..bundle import SUFFIX as BUNDLE_SUFFIX
     from ..bundle import new_bundle, read_bundle

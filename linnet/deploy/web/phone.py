@@ -17,9 +17,9 @@ def phone(bundle: Path, *, devices: int = 0, host: str = "", port: int = 0, out:
     Args:
         bundle: The bundle's folder, NAME.linnet, or a run that has one.
         devices: End by itself after so many devices; 0 waits for Ctrl-C.
-        host: The address to serve on; none takes this computer's in the local network.
+        host: The address to serve on; by default this computer's in the local network.
         port: The port; 0 takes a free one.
-        out: The JSON file for the times; none makes NAME-devices.json beside the bundle. Nothing is overwritten.
+        out: The JSON file for the times; by default NAME-devices.json beside the bundle. Nothing is overwritten.
     """
     import hashlib
     import os

@@ -160,3 +160,13 @@ def test_the_commands(sealed):
     assert re.findall(r"linnet bench --import (\S+)", text) == ["phone-litert.txt", "phone-executorch.txt"]
     assert "{" not in text
     assert said.to_json() == list(said.lines)
+
+
+def test_what_a_bundle_says_of_itself_is_quoted(tmp_path, bundle):
+    place = tmp_path / "a b; c.linnet"
+    found = replace(
+        read_bundle(bundle), folder=place, name="x;y", runtimes=(Runtime("litert", "fp32", "model.tflite"),)
+    )
+    text = str(adb_commands(found))
+    assert f"adb push '{place}/model.tflite' /data/local/tmp/linnet/'x;y-litert.tflite'" in text
+    assert "echo linnet: model 'x;y' way litert" in text

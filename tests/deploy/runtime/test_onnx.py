@@ -99,6 +99,16 @@ def test_external_data_is_refused_in_every_message_that_can_hold_it():
         refuse_external_data(tiny(weight=only_said).SerializeToString())
 
 
+def test_a_key_that_protobuf_would_cut_short_is_damage():
+    """protobuf reads 32 bits of a key: 2 ** 29 more in a field's number is the same field to it, and another one to us."""
+    tensor = onnx.TensorProto(name="w", data_type=1, dims=[1], float_data=[0.0]).SerializeToString()
+    tensor += b"\xf0\x80\x80\x80\x10\x01"  # data_location, field 14, as field 14 + 2 ** 29
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    model = b"\x3a" + bytes([len(graph)]) + graph
+    with pytest.raises(WeightsError, match="damaged"):
+        refuse_external_data(model)
+
+
 def test_every_tensor_field_of_onnx_is_known():
     """A later ONNX that puts tensors somewhere new must not slip through: compare with its own description."""
     from linnet.deploy.runtime.onnx import MESSAGES
