@@ -6,7 +6,8 @@ Both sides start from the same ImageNet weights and run whole schedules of their
 epochs (what `linnet fit` takes), the plain script (benchmarks/plain.py) one-cycle runs of 2 and 3. The plain one that
 counts is the shortest whose validation accuracy, mean of the seeds, is at least Linnet's less one photo; where none is,
 the longest. The plain script's rate is 1e-3: of 1e-3, 2e-3 and 4e-3 the best on one seed, two epochs (90.0, 88.6 and
-87.7 % validation), and of 3e-4, 5e-4 and 1e-3 with another draw of its classifier. Its layout and precision are measured first. Times run from the first look at the folder to the last validation. Every run is a process of its own.
+87.7 % validation), and of 3e-4, 5e-4 and 1e-3 with another draw of its classifier. Its layout and precision are measured first,
+in short runs of the script. Times run from the first look at the folder to the last validation. Every run is a process of its own.
 """
 
 from __future__ import annotations
@@ -55,13 +56,20 @@ def run_linnet(photos: Path, epochs: int, seed: int) -> dict[str, Any]:
     return {"seconds": seconds, "validation": last["top1"], "test": test.top1, "n": last["n"], "n_test": test.n}
 
 
-def run_plain(photos: Path, epochs: int, seed: int, form: str, lr: float = RATE) -> dict[str, Any]:
+def plain_of(epochs: int, seed: int, lr: float = RATE) -> Plain:
     weights = load_pretrained(NETWORK)
-    plain = Plain(
+    return Plain(
         NETWORK, IMAGE, epochs, lr, seed, weights=from_linnet(weights.state, weights.arch, "timm"),
         mean=weights.preprocess.mean, std=weights.preprocess.std,
     )  # fmt: skip
-    return train_plain(photos, plain, form)
+
+
+def run_plain(photos: Path, epochs: int, seed: int, form: str, lr: float = RATE) -> dict[str, Any]:
+    return train_plain(photos, plain_of(epochs, seed, lr), form)
+
+
+def plain_formats(photos: Path) -> dict[str, float]:
+    return measure_formats(photos, plain_of(1, 0))
 
 
 def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
@@ -81,7 +89,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("photos", type=Path)
     photos, facts = arguments.parse_args().photos, about()
-    formats = apart(measure_formats, NETWORK, IMAGE, 64)
+    formats = apart(plain_formats, photos)
     form = max(formats, key=lambda name: formats[name])
     rows: list[dict[str, Any]] = []
     for seed in SEEDS:

@@ -102,11 +102,18 @@ def run_linnet(task: Task, photos: Path, seed: int, growing: bool) -> dict[str, 
             "n": {s: m.n for s, m in found.items()}}  # fmt: skip
 
 
-def run_plain(task: Task, photos: Path, seed: int, epochs: int, lr: float, form: str) -> dict[str, Any]:
+def plain_of(task: Task, seed: int, epochs: int, lr: float) -> Plain:
     augmentation, crop = ("none", 1.0) if task.small else ("rand", 0.875)
-    plain = Plain(task.network, task.image, epochs, lr, seed, augmentation=augmentation, ema=0.998,
-                  crop_area=task.crop_area, crop=crop, small=task.small)  # fmt: skip
-    return {**train_plain(photos, plain, form), "epochs": epochs}
+    return Plain(task.network, task.image, epochs, lr, seed, augmentation=augmentation, ema=0.998,
+                 crop_area=task.crop_area, crop=crop, small=task.small)  # fmt: skip
+
+
+def run_plain(task: Task, photos: Path, seed: int, epochs: int, lr: float, form: str) -> dict[str, Any]:
+    return {**train_plain(photos, plain_of(task, seed, epochs, lr), form), "epochs": epochs}
+
+
+def plain_formats(task: Task, photos: Path) -> dict[str, float]:
+    return measure_formats(photos, plain_of(task, 0, 1, RATES[0]))
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Opponent:
 
     @classmethod
     def of(cls, task: Task, photos: Path) -> Opponent:
-        formats = apart(measure_formats, task.network, task.image, 64, task.small)
+        formats = apart(plain_formats, task, photos)
         form = max(formats, key=lambda name: formats[name])
         trials = {lr: apart(run_plain, task, photos, 0, 2, lr, form) for lr in RATES}
         return cls(form, formats, max(trials, key=lambda rate: trials[rate]["validation"]), trials)

@@ -6,10 +6,12 @@ one-cycle schedule of its own length. The loader is torchvision's ImageFolder (P
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import timm
 import torch
 from timm.utils import ModelEmaV3
@@ -52,36 +54,36 @@ def network(name: str, small: bool) -> nn.Module:
     return net
 
 
-def measure_formats(name: str, image: int, batch: int, small: bool = False) -> dict[str, float]:
-    """Images per second of a training step in each layout and precision, the best of ten alternating rounds."""
-    net, found = network(name, small).train(), dict[str, float]()
-    x = torch.randn(batch, 3, image, image)
-    for _ in range(10):
-        for layout, bf16 in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
-            shape = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-            net.to(memory_format=shape)
-            began = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                loss = net(x.contiguous(memory_format=shape)).float().logsumexp(1).mean()
-            loss.backward()
-            net.zero_grad(set_to_none=True)
-            form = f"{layout} {'bf16' if bf16 else 'fp32'}"
-            found[form] = max(found.get(form, 0.0), batch / (time.perf_counter() - began))
+FORMS = ("contiguous fp32", "channels_last fp32", "channels_last bf16")
+STEPS = 16  # of a training that is only looked at; the first four do not count
+
+
+def measure_formats(photos: Path, plain: Plain) -> dict[str, float]:
+    """Images per second in each layout and precision: the script itself for STEPS steps, two rounds, the better counts.
+
+    A step alone says too little: beside two loader workers bf16 was a third slower than float32 on a machine where its
+    step was as fast.
+    """
+    found = dict.fromkeys(FORMS, 0.0)
+    for _ in range(2):
+        for form in FORMS:
+            found[form] = max(found[form], train_plain(photos, plain, form, steps=STEPS)["images_per_second"])
     return found
 
 
-def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
+def train_plain(photos: Path, plain: Plain, form: str, *, steps: int = 0) -> dict[str, float]:
     """Train by `plain` in the layout and precision `form`; seconds from the first look at the folder to the last
-    validation, and the accuracies of the averaged or the raw weights, whichever are better on validation."""
+    validation, and the accuracies of the averaged or the raw weights, whichever are better on validation. With `steps` it
+    stops after so many, and says how fast they were."""
     began = time.perf_counter()
     torch.manual_seed(plain.seed)
     shape = torch.channels_last if form.startswith("channels_last") else torch.contiguous_format
     bf16 = form.endswith("bf16")
     normal = transforms.Normalize(plain.mean, plain.std)
     strong = {"trivial": [transforms.TrivialAugmentWide()], "rand": [transforms.RandAugment(2, 7)], "none": []}
-    steps = [transforms.RandomResizedCrop(plain.image, plain.crop_area, interpolation=BICUBIC),
+    changes = [transforms.RandomResizedCrop(plain.image, plain.crop_area, interpolation=BICUBIC),
              transforms.RandomHorizontalFlip(), *strong[plain.augmentation], transforms.ToTensor(), normal]  # fmt: skip
-    train = ImageFolder(str(photos / "train"), transforms.Compose(steps))
+    train = ImageFolder(str(photos / "train"), transforms.Compose(changes))
     loader = DataLoader(train, plain.batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
     net = network(plain.network, plain.small)
     if plain.weights:
@@ -95,7 +97,7 @@ def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
     total = plain.epochs * len(loader)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, plain.lr, total_steps=total, pct_start=plain.warmup)
     criterion = nn.CrossEntropyLoss(label_smoothing=plain.smoothing)
-    step = 0
+    step, ends = 0, list[float]()
     for _ in range(plain.epochs):
         for images, labels in loader:
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -107,6 +109,9 @@ def train_plain(photos: Path, plain: Plain, form: str) -> dict[str, float]:
             cycle.step()
             step += 1
             ema.update(net, step=step)
+            ends.append(time.perf_counter())
+            if step == steps:
+                return {"images_per_second": plain.batch / statistics.median(np.diff(ends[4:]))}
     averaged = evaluate(ema.module, photos / "validation", plain, shape, bf16)
     seconds = time.perf_counter() - began
     # An average lags behind in a short run: the better of both counts, and its second look costs it no time.
