@@ -67,11 +67,11 @@ def model_card(
     drop: str,
     counts: Mapping[str, Mapping[str, int]],
     facts: Mapping[str, Any],
-    known: bool = True,
+    past_known: bool = True,
 ) -> str:
     """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown.
 
-    `known`: whether it is known which photos the network was trained on. The figures are those of the first of `runtimes`, whose `certificates` come in the same order.
+    `past_known`: whether it is known which photos the network was trained on. The figures are those of the first of `runtimes`, whose `certificates` come in the same order.
     """
     certificate, known = certificates[0], RUNTIMES[runtimes[0].runtime]
     inside = runtimes[0].input == "uint8"
@@ -80,7 +80,7 @@ def model_card(
     on = f"{metrics.n:,} {split} photos" + (
         ", which chose nothing" if split == "test" else ", by which its weights were also chosen"
     )
-    if not known:
+    if not past_known:
         on = f"{metrics.n:,} photos, of which it is not known whether it was trained on them"
     if side := certificate["images"].get("packed"):
         on += f" (resized to a short side of {side} pixels before)"

@@ -239,7 +239,7 @@ def export_model(
             drop=str(first.drop),
             counts=counts or {},
             facts=facts,
-            known=known,
+            past_known=known,
         )
         write_text(place / "README.md", card)
         seal(

@@ -127,7 +127,8 @@ def begun(
     no_weights = {"pretrained": None} if from_scratch else {}
     published = read_recipe(recipe) if recipe else None
     if published:
-        chosen = changed(published, set=set, **given | no_weights)
+        settings: dict[str, Any] = {**given, **no_weights}
+        chosen = changed(published, set=set, **settings)
     else:
         chosen = override(draft_recipe(from_scratch=from_scratch, **given), without_rows(set))
     root = photos or chosen.photos
