@@ -14,6 +14,7 @@ from linnet.arch.mobilenet import MBConv
 from linnet.arch.names import find
 from linnet.arch.spec import Arch, Classifier, Conv, Pool, Stage, Style
 from linnet.data.preprocess import Preprocess
+from linnet.data.source import find_photos
 from linnet.deploy.export import export
 from linnet.nn.build import build
 from linnet.weights.model import Model, write_model
@@ -88,7 +89,8 @@ def run(tmp_path_factory, photos):
     write_model(folder / "best.safetensors", model)
     (folder / "recipe.json").write_text(json.dumps(recipe))
     counts = {"train": dict.fromkeys(CLASSES, 2), "validation": dict.fromkeys(CLASSES, 2)}
-    (folder / "data.json").write_text(json.dumps({"counts": counts, "files": {"train": []}}))
+    learnt = [["", 0, photo.digest] for photo in find_photos(photos).train]
+    (folder / "data.json").write_text(json.dumps({"counts": counts, "files": {"train": learnt}}))
     return folder
 
 

@@ -197,10 +197,14 @@ def test_proof_photos(photos):
 
 
 def test_photos_that_chose_the_epoch_are_no_test_photos(run, photos, tmp_path):
-    """The validation folder given as photos: find_photos would cut test photos from it."""
+    """A run whose validation photos are what is now given as the test's."""
+    shutil.copytree(run, tmp_path / "run")
+    facts = json.loads((run / "data.json").read_text())
+    facts["files"]["validation"] = [["", 0, photo.digest] for photo in find_photos(photos).test]
+    (tmp_path / "run" / "data.json").write_text(json.dumps(facts))
     with pytest.raises(DataError, match="or chose the epoch"):
-        export(run, out=tmp_path / "x.linnet", photos=photos / "validation", workers=0)
-    assert list(tmp_path.iterdir()) == []
+        export(tmp_path / "run", out=tmp_path / "x.linnet", workers=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_where_nothing_is_known_of_the_training_the_card_says_so(run, photos, tmp_path):
