@@ -2,7 +2,7 @@
 
     python benchmarks/from_scratch.py clothing PHOTOS     # train/ validation/ test/ of clothing photos; about 20 minutes
     python benchmarks/from_scratch.py cifar10 FOLDER      # as benchmarks/cifar_folder.py makes it; about an hour
-    python benchmarks/from_scratch.py whole PHOTOS        # clothing at the length that Linnet takes by itself; about an hour
+    python benchmarks/from_scratch.py whole PHOTOS        # clothing at the length that Linnet takes by itself; not run yet
 
 Two questions. Progressive learning's own claim: at equal epochs, are growing images faster and no worse than one size? And
 against others: the plain script (benchmarks/plain.py: average of the weights, one-cycle schedule, its fastest layout and

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,41 +58,34 @@ def locked(path: str | Path) -> Generator[None]:
     For a file that is read, changed and written again. The lock is a file beside it that stays; where the system has no
     such locks (Windows), or the place has none (some network drives), the block runs without.
     """
-    try:
-        import fcntl
-    except ImportError:
+    with _lock(Path(path).with_name(f".{Path(path).name}.lock")):
         yield
-        return
-    place = Path(path).with_name(f".{Path(path).name}.lock")
-    with _refusals_explained(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)  # which gives it free
 
 
 @contextmanager
 def held(path: str | Path, busy: str) -> Generator[None]:
-    """Have `path` to ourselves while the block lasts: who else asks for it is refused. Locks as in `locked`.
+    """Have the lock `path`, a file that stays, while the block lasts: who else asks for it is refused. Else as `locked`.
 
     Raises: FileError that says `busy`, where another process has it.
     """
+    with _lock(Path(path), busy):
+        yield
+
+
+@contextmanager
+def _lock(place: Path, busy: str = "") -> Generator[None]:
+    """Wait for the lock, or where there is something to say of it, say it."""
     try:
         import fcntl
     except ImportError:
         yield
         return
-    place = Path(path)
     with _refusals_explained(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError:
             raise FileError(busy) from None
         except OSError:  # this place has no locks

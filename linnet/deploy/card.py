@@ -71,7 +71,8 @@ def model_card(
 ) -> str:
     """Markdown. `counts`: split -> class -> photos, as the data doctor wrote them; empty if unknown.
 
-    `past_known`: whether it is known which photos the network was trained on. The figures are those of the first of `runtimes`, whose `certificates` come in the same order.
+    `past_known`: whether it is known which photos the network was trained on. The figures are those of the first of
+    `runtimes`, whose `certificates` come in the same order.
     """
     certificate, known = certificates[0], RUNTIMES[runtimes[0].runtime]
     inside = runtimes[0].input == "uint8"

@@ -109,8 +109,8 @@ def export(
     counts = read_json(home / "data.json").get("counts", {})
     bundle = export_model(
         model, source, folder, name=name, to=to, split=split, most=most, threads=threads, workers=workers,
-        trained_on=trained_on or None, chosen_by=digests_of(home, "validation"), counts=counts, uint8=uint8, output=output, image=image, calibration=calibration,
-        max_drop=max_drop,
+        trained_on=trained_on or None, chosen_by=digests_of(home, "validation"), counts=counts, uint8=uint8, output=output,
+        image=image, calibration=calibration, max_drop=max_drop,
     )  # fmt: skip
     made = tuple(way(one.runtime, one.precision) for one in bundle.runtimes)
     notes = (*ways_table(bundle.facts), *int8_notes(bundle.certificates))

@@ -66,5 +66,5 @@ def files_of(net: Net, image: int, ways: Sequence[str]) -> dict[str, tuple[bytes
         found |= {way: alike[find_way(way)[0].name] for way in exact if find_way(way)[0].name in alike}
     others = [way for way in ways if way not in found]
     if others:
-        found |= {one.way: one.files for one in of_network(replace(net.arch, image=image), others, [])}
+        found |= {one.way: one.files for one in of_network(replace(net.arch, image=image), others, [], net)}
     return found

@@ -136,15 +136,14 @@ def accuracy_of(certificate: dict[str, Any]) -> tuple[float | None, tuple[float,
     return said.get("top1", said.get("exact_match")), tuple(interval) if interval else None
 
 
-def of_network(arch: Arch, ways: Sequence[str], notes: list[str]) -> list[Contestant]:
+def of_network(arch: Arch, ways: Sequence[str], notes: list[str], net: Net | None = None) -> list[Contestant]:
     """A network with drawn weights, exported for every way; without `ways` for all that are installed and no program.
 
-    int8 is calibrated on noise: good for its time, and for nothing else.
+    int8 is calibrated on noise: good for its time, and for nothing else. `net`: the network, where it is drawn already.
     """
     from ..eager import untrained
 
     found, written = [], dict[tuple[str, ...], tuple[bytes, ...] | LinnetError]()
-    net = None
     for name in ways or [*(name for name, (one, _) in WAYS.items() if not one.program), EAGER]:
         if name == EAGER:
             found.append(eager(arch.name, arch))
